@@ -109,14 +109,22 @@ class Step(_Part):
         return self
 
 
+Cause = Literal["context_overflow", "fatal_step", "correction_limit"]
+
+
 class Outcome(_Part):
-    """How it ended. ``steps`` counts executed actions."""
+    """How it ended. ``steps`` counts executed actions.
+
+    ``cause`` says why the player stopped an episode that the environment would have let go on (``truncated``):
+    the model's context was full, a step made success impossible, or the teacher's corrections were used up.
+    """
 
     success: bool
     score: float
     reward: float
     steps: int
     ended: Ended
+    cause: Cause | None = None
 
 
 class Trajectory(_Part):
