@@ -1,1 +1,1 @@
-"""teacher"""
+"""Teachers: who judges a student's steps and writes the repairs."""
