@@ -1,0 +1,62 @@
+"""How sure a mean is: percentile bootstrap over tasks (Efron 1979), seeded, for means and for paired differences.
+
+Tasks are what is sampled, not episodes: several attempts at one task are averaged first, because they are not
+independent. Two arms that played the same tasks are compared by the differences per task, which removes how hard
+the tasks are from the comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import RestepError
+from trainer.options import Options
+
+_AT_ONCE: Final = 4_000_000
+
+
+class BootstrapConfig(Options):
+    """How intervals are computed."""
+
+    resamples: int = Field(default=10_000, ge=1, description="resampled means")
+    level: float = Field(default=0.95, gt=0.0, lt=1.0, description="confidence of the interval")
+    seed: int = Field(default=0, description="seed of the resampling")
+
+
+class Interval(BaseModel):
+    """A mean over ``n`` tasks with its percentile interval. ``level`` is the confidence, 0 to 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    level: float
+
+
+def bootstrap_mean(values: Sequence[float], config: BootstrapConfig) -> Interval:
+    """Mean of ``values`` (one a task) and its interval. Raises ``data_not_found`` for no values."""
+    if not values:
+        raise RestepError("data_not_found", "no task to average over")
+    sample = np.asarray(values, dtype=np.float64)
+    generator = np.random.default_rng(config.seed)
+    rows = max(1, _AT_ONCE // len(sample))
+    means = np.concatenate(
+        [
+            sample[generator.integers(0, len(sample), size=(min(rows, config.resamples - done), len(sample)))].mean(axis=1)
+            for done in range(0, config.resamples, rows)
+        ]
+    )
+    tail = (1.0 - config.level) / 2.0
+    low, high = np.quantile(means, [tail, 1.0 - tail])
+    return Interval(mean=float(sample.mean()), low=float(low), high=float(high), n=len(sample), level=config.level)
+
+
+def paired_difference(one: Mapping[str, float], two: Mapping[str, float], config: BootstrapConfig) -> Interval:
+    """Mean of ``two - one`` over the tasks that both have, by task id. Raises ``data_not_found`` when there is none."""
+    return bootstrap_mean([two[task] - one[task] for task in sorted(one.keys() & two.keys())], config)
