@@ -55,10 +55,12 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "draining": ErrorKind(503, "The server is shutting down", retryable=True),
     "not_ready": ErrorKind(503, "The server is not ready yet", retryable=True),
     "engine_lost": ErrorKind(503, "The engine died and could not be recovered in time", retryable=True),
+    "engine_failed": ErrorKind(500, "The engine could not be started"),
     "timeout": ErrorKind(504, "The work took longer than allowed", retryable=True),
     "internal": ErrorKind(500, "Internal error"),
     # agent
     "unknown_model": ErrorKind(404, "No such model or checkpoint"),
+    "unsuitable_model": ErrorKind(422, "The checkpoint cannot be served by this back end"),
     "prompt_too_long": ErrorKind(422, "The prompt leaves no room in the model's context"),
     "backend_failed": ErrorKind(502, "The inference back end failed", retryable=True),
     # clients and the command line
