@@ -1,0 +1,38 @@
+"""For those who run the server: liveness, readiness, metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from services.envserver.boundary import declared
+from services.envserver.metrics import Metrics
+from services.envserver.service import Service
+from services.envserver.wire import answer
+from shared.errors import RestepError
+from shared.protocol import Health
+from shared.telemetry import METRICS_MEDIA_TYPE
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", response_model=Health)
+async def healthz(request: Request) -> Response:
+    """The process answers."""
+    return answer(Health(status="ok"))
+
+
+@router.get("/readyz", response_model=Health, responses=declared("not_ready", "draining"))
+async def readyz(request: Request) -> Response:
+    """Engine and data are loaded, and the server is not leaving."""
+    service: Service = request.app.state.service
+    if service.work.draining:
+        raise RestepError("draining")
+    service.require_loaded()
+    return answer(service.health())
+
+
+@router.get("/metrics", response_class=Response, responses=declared("unauthorized"))
+async def metrics(request: Request) -> Response:
+    """Prometheus text format."""
+    shown: Metrics = request.app.state.metrics
+    return Response(shown.render(), media_type=METRICS_MEDIA_TYPE)
