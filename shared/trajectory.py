@@ -34,7 +34,8 @@ PROVENANCE_LOSS: Final[Mapping[Provenance, float]] = {
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON has no NaN: one that got in could not be read back.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EnvironmentStamp(_Part):
