@@ -23,6 +23,7 @@ from shared.settings import EnvironmentSettings
 
 log = logging.getLogger(__name__)
 
+_CLOSE_SECONDS = 10.0
 _STOP_SECONDS = 20.0
 
 
@@ -89,11 +90,12 @@ class Service:
         for task in (self._reaper, self._starting):
             if task is not None:
                 task.cancel()
+        self.work.cancel()
+        self.sessions.close_all()
+        if not await self.work.drained(_CLOSE_SECONDS):
+            log.warning("leaving with episodes still closing after %g s", _CLOSE_SECONDS)
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                self.work.cancel()
-                await self.work.drained(_STOP_SECONDS)
-                await self.sessions.close_all()
                 await self.environment.stop()
         except TimeoutError:
             log.error("the environment did not stop within %g s", _STOP_SECONDS)

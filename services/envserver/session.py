@@ -289,7 +289,7 @@ class Session:
     def _drop_episode(self) -> None:
         episode, self._episode = self._episode, None
         if episode is not None:
-            self._host.work.spawn(close_quietly(episode))
+            self._host.work.spawn(close_quietly(episode), closing=True)
 
 
 async def _nothing(episode: Episode) -> None:

@@ -178,13 +178,14 @@ class Sessions:
             await asyncio.sleep(min(self.lease / 4, _MAX_REAP_PAUSE))
             self.reap()
 
-    async def close_all(self) -> None:
-        """End every session; for shutdown."""
-        await asyncio.gather(*[self._remove(session, "ended with the server") for session in list(self._live.values())])
+    def close_all(self) -> None:
+        """Begin to end every session; for shutdown."""
+        for session in list(self._live.values()):
+            self._remove(session, "ended with the server")
 
     def _remove(self, session: Session, how: str) -> asyncio.Task[None]:
         del self._live[session.id]
         self._gone[session.id] = how
         while len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)
-        return self._host.work.spawn(session.close())
+        return self._host.work.spawn(session.close(), closing=True)

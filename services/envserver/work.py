@@ -24,6 +24,7 @@ class Work:
         self.pending = 0
         self.draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closings: set[asyncio.Task[Any]] = set()
 
     def admit(self) -> None:
         """Count one more step. Raises ``draining`` or ``queue_full``; who admits must :meth:`release`."""
@@ -37,10 +38,10 @@ class Work:
         """The admitted steps have ended."""
         self.pending -= count
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run beside the caller; the task is kept until it ends."""
+    def spawn(self, coroutine: Coroutine[Any, Any, T], *, closing: bool = False) -> asyncio.Task[T]:
+        """Run beside the caller; the task is kept until it ends. ``closing`` gives something back: never cancelled."""
         task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
+        (self._closings if closing else self._tasks).add(task)
         task.add_done_callback(self._ended)
         return task
 
@@ -57,14 +58,16 @@ class Work:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._closings.discard(task)
         if not task.cancelled():
             task.exception()  # its caller may have gone: then nobody else retrieves it
 
     async def drained(self, timeout: float) -> bool:
         """Wait until nothing runs, or for ``timeout`` seconds. True when all has ended."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=timeout)
-        return not self._tasks
+        running = self._tasks | self._closings
+        if running:
+            await asyncio.wait(running, timeout=timeout)
+        return not self._tasks and not self._closings
 
     def cancel(self) -> None:
         """Cancel what is left; for shutdown after the drain."""
