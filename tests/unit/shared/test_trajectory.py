@@ -8,10 +8,10 @@ import orjson
 import pytest
 from hypothesis import given
 from pydantic import ValidationError
-from tests.unit.shared.documents import make_step, make_trajectory, trajectories
 
 from shared.errors import RestepError
 from shared.trajectory import PROVENANCE_LOSS, SCHEMA_VERSION, Provenance, Trajectory, load_trajectory
+from tests.support.documents import make_step, make_trajectory, trajectories
 
 Document = dict[str, Any]
 

@@ -63,7 +63,7 @@ def make_trajectory(task_id: str = "find-plant/1", *, run: str = "run", seed: in
         seed=seed,
         protocol=Protocol(max_steps=30, options={}, prompt_version="react-1", system="You act."),
         observation="You are in a room.",
-        outcome=Outcome(**{"success": True, "score": 1.0, "reward": 1.0, "steps": 2, "ended": "done", **outcome}),
+        outcome=Outcome.model_validate({"success": True, "score": 1.0, "reward": 1.0, "steps": 2, "ended": "done", **outcome}),
         created="2026-01-01T00:00:00+00:00",
         steps=[make_step(0), make_step(1)],
     ).sealed()
@@ -84,7 +84,7 @@ def _steps(draw: st.DrawFn) -> list[Step]:
     kinds: list[Provenance] = []
     for _ in range(draw(st.integers(0, 4))):
         kind: Provenance = draw(st.sampled_from(["golden", "student", "error", "correction"]))
-        kinds += ["reflection", "correction"] if kind == "correction" else [kind]
+        kinds.extend(("reflection", "correction") if kind == "correction" else (kind,))
     steps: list[Step] = []
     for index, kind in enumerate(kinds):
         spoken = kind == "reflection"
