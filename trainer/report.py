@@ -1,0 +1,173 @@
+"""``report.html``: one self-contained file that a person opens to see whether it helped, and why to believe it.
+
+Only :class:`Results` and the stored trajectories go in. Everything an agent or an engine wrote is escaped by jinja2;
+the charts are the only markup that is passed through, and they are ours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from shared.errors import RestepError
+from shared.trajectory import Provenance, Trajectory
+from trainer.charts import line_chart
+from trainer.results import ArmResult, Results
+from trainer.table import headline, interval_text, percent, protocol_line, signed
+
+REPORT_FILE: Final = "report.html"
+_STEP_COLUMNS: Final[tuple[Provenance, ...]] = ("golden", "student", "error", "reflection", "correction")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A trajectory to show, and under which title."""
+
+    title: str
+    trajectory: Trajectory
+
+
+def write_report(results: Results, folder: Path, episodes: Sequence[Shown]) -> Path:
+    """Write the page into a run's folder and return its path. Raises ``store_failed``."""
+    page = render_report(results, episodes)
+    path = folder / REPORT_FILE
+    try:
+        partial = path.with_suffix(".partial")
+        partial.write_text(page)
+        os.replace(partial, path)
+    except OSError as error:
+        raise RestepError("store_failed", f"{path}: {error.strerror}") from None
+    return path
+
+
+def render_report(results: Results, episodes: Sequence[Shown]) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("trainer"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        headline=headline(results),
+        rows=_rows(results),
+        interval_note=protocol_line(results) + ".",
+        by_type=_by_type(results),
+        collections=_collections(results),
+        charts=_charts(results),
+        facts=_facts(results),
+        episodes=[_episode(shown) for shown in episodes],
+    )
+
+
+def _rows(results: Results) -> list[dict[str, Any]]:
+    arms = results.arms
+    best = {metric: max(arm.evaluation.metrics[metric].mean for arm in arms.values()) for metric in ("success", "score")}
+    return [_row(name, arm, best) for name, arm in arms.items()]
+
+
+def _row(name: str, arm: ArmResult, best: dict[str, float]) -> dict[str, Any]:
+    metrics, training, difference = arm.evaluation.metrics, arm.training, arm.differences.get("score")
+    return {
+        "name": name,
+        "description": arm.description,
+        "success": percent(metrics["success"]) + " %",
+        "success_interval": interval_text(metrics["success"]),
+        "best_success": metrics["success"].mean == best["success"],
+        "score": percent(metrics["score"]),
+        "score_interval": interval_text(metrics["score"]),
+        "best_score": metrics["score"].mean == best["score"],
+        "difference": signed(difference) if difference else "–",
+        "difference_interval": interval_text(difference) if difference else "",
+        "invalid": percent(metrics["invalid_share"]) + " %",
+        "steps": f"{metrics['steps'].mean:.1f}",
+        "trajectories": training.trajectories if training else "–",
+        "trained_tokens": f"{training.trained_tokens:,}" if training else "–",
+        "masked_tokens": f"{training.masked_tokens:,}" if training else "–",
+    }
+
+
+def _by_type(results: Results) -> dict[str, Any]:
+    types = sorted({name for arm in results.arms.values() for name in arm.evaluation.by_type})
+    first = next(iter(results.arms.values())).evaluation
+    rows = [
+        {
+            "type": kind,
+            "values": [
+                f"{100 * arm.evaluation.by_type[kind]['score']:.1f}" if kind in arm.evaluation.by_type else "–"
+                for arm in results.arms.values()
+            ],
+            "tasks": len({result.task_id for result in first.results if result.type == kind}),
+        }
+        for kind in types
+    ]
+    return {"arms": list(results.arms), "rows": rows}
+
+
+def _collections(results: Results) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "tasks": summary.tasks,
+            "kept": summary.kept,
+            "success": f"{100 * summary.successes / max(1, summary.tasks):.0f} %",
+            "steps": [summary.steps.get(provenance, 0) for provenance in _STEP_COLUMNS],
+        }
+        for name, summary in results.collections.items()
+    ]
+
+
+def _charts(results: Results) -> list[dict[str, Any]]:
+    trained = {name: arm.training for name, arm in results.arms.items() if arm.training}
+    curves = {name: _points(training.curve, "loss") for name, training in trained.items()}
+    charts = [(line_chart(curves, x="optimiser step", y="loss"), "Training loss of every arm: mean over its trained tokens.")]
+    for name, training in trained.items():
+        by_provenance = {
+            provenance: points for provenance in _STEP_COLUMNS if (points := _points(training.curve, f"loss/{provenance}"))
+        }
+        masked = results.recipe["arms"][name]["weights"]["mask_errors"]
+        dashed = ["error"] if masked else []
+        caption = f"{name}: loss by provenance."
+        if "error" in by_provenance:
+            caption += " Error steps are evaluated, never trained." if masked else " Error steps are trained."
+        charts.append((line_chart(by_provenance, x="optimiser step", y="loss", dashed=dashed), caption))
+    return [{"svg": Markup(svg), "caption": caption} for svg, caption in charts]
+
+
+def _points(curve: Sequence[dict[str, float]], key: str) -> list[tuple[float, float]]:
+    return [(row["step"], row[key]) for row in curve if key in row]
+
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    facts = [("protocol", protocol_line(results)), ("base student", results.base), ("seed", str(results.seed))]
+    facts += [(name, version) for name, version in results.versions.items()]
+    facts += [(f"tasks, {name}", f"{len(tasks)}") for name, tasks in results.tasks.items()]
+    facts += [(f"data of {name}", arm.training.data_hash) for name, arm in results.arms.items() if arm.training]
+    facts += [(f"seconds, {stage}", f"{seconds:.0f}") for stage, seconds in results.seconds.items()]
+    facts += [("created", results.created)]
+    return facts
+
+
+def _episode(shown: Shown) -> dict[str, Any]:
+    trajectory = shown.trajectory
+    outcome = trajectory.outcome
+    return {
+        "title": shown.title,
+        "subtitle": f"{trajectory.task.id} · score {outcome.score:.2f} · {outcome.steps} steps · {outcome.ended}",
+        "goal": trajectory.task.goal,
+        "observation": trajectory.observation,
+        "steps": [
+            {
+                "provenance": step.provenance,
+                "loss": step.loss,
+                "text": step.text.strip(),
+                "reason": f"{step.verdict.decision}: {step.verdict.reason}" if step.verdict else "",
+                "observation": step.observation,
+            }
+            for step in trajectory.steps
+        ],
+    }

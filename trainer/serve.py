@@ -1,0 +1,76 @@
+"""``restep serve``: which servers there are and how each is put together from the command line's flags.
+
+Imports happen inside the functions: an environment's machine has neither torch nor the other engines.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from shared.errors import RestepError
+from shared.settings import EnvironmentSettings, ServerSettings
+
+Flags = Mapping[str, Any]
+S = TypeVar("S", bound=ServerSettings)
+
+
+def _sciworld(flags: Flags) -> int:
+    try:
+        from services.sciworld.app import main
+    except ImportError as error:
+        raise _missing("sciworld", error) from None
+    return main(settings(EnvironmentSettings, flags))
+
+
+def _agent(flags: Flags) -> int:
+    try:
+        from services.agent.app import main
+        from services.agent.settings import AgentSettings
+    except ImportError as error:
+        raise _missing("agent", error) from None
+    return main(settings(AgentSettings, flags))
+
+
+SERVICES: Final[Mapping[str, tuple[int, Callable[[Flags], int]]]] = {"sciworld": (8003, _sciworld), "agent": (8010, _agent)}
+"""Name: default port, and what runs it until it is told to stop; the answer is the exit code."""
+
+
+def serve(service: str, flags: Flags, *, follow_stdin: bool = False) -> int:
+    """Run a server until SIGTERM. Flags that are None leave the choice to ``RESTEP_*`` and the defaults.
+
+    ``follow_stdin`` ends the server when standard input does: for a parent that must not leave orphans.
+    """
+    if service not in SERVICES:
+        raise RestepError("invalid_request", f"no server {service!r}; there are: {', '.join(SERVICES)}")
+    port, run = SERVICES[service]
+    given = {name: value for name, value in flags.items() if value is not None}
+    if "port" not in given and "RESTEP_PORT" not in os.environ:
+        given["port"] = port
+    if follow_stdin:
+        threading.Thread(target=_leave_with_stdin, daemon=True).start()
+    return run(given)
+
+
+def settings(kind: type[S], flags: Flags) -> S:
+    """Settings from flags over environment variables. Raises ``invalid_request`` with the field's name."""
+    try:
+        return kind(**flags)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RestepError("invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _leave_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _missing(extra: str, error: ImportError) -> RestepError:
+    return RestepError("missing_extra", f"{error.name or error} is not installed; pip install 'restep[{extra}]'")
