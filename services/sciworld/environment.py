@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from services.sciworld import jvm
+from services.sciworld.expert import Expert
+from services.sciworld.gold import GoldPaths
 from services.sciworld.instruction import ACTION_GRAMMAR, INSTRUCTION
 from services.sciworld.shard import Shard
-from services.sciworld.simulator import NOT_UNDERSTOOD, Simulator
+from services.sciworld.simulator import Simulator
 from services.sciworld.tasks import (
     EASY,
     SIMPLIFICATIONS,
@@ -27,21 +29,14 @@ from services.sciworld.tasks import (
     is_electrical,
     parse_task_id,
 )
-from shared.environment import EngineStep, Environment, Episode
+from shared.environment import EngineStep, Environment, Episode, EpisodeKey
 from shared.errors import EngineLost, RestepError
-from shared.protocol import EnvironmentInfo, OptionInfo, TaskInfo
+from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, TaskInfo
 
 MAX_STEPS: Final = 100
 MAX_WORKERS: Final = 4
 ENGINE_VERSION: Final = f"scienceworld {jvm.SCIENCEWORLD_VERSION} (hashCode=2)"
-STOP_WORDS: Final = frozenset({"a", "an", "the"})
 T = TypeVar("T")
-
-
-def is_reset(action: str) -> bool:
-    """Whether the engine's parser would read "reset task": case, white space and articles do not count there."""
-    words = "".join(char if char > " " else " " for char in action.lower()).split()
-    return [word for word in words if word not in STOP_WORDS] == ["reset", "task"]
 
 
 class SciWorldEpisode(Episode):
@@ -52,7 +47,6 @@ class SciWorldEpisode(Episode):
         self._simulator: Simulator | None = simulator
         self._goal = goal
         self._observation = observation
-        self._score = 0.0
 
     @property
     def goal(self) -> str:
@@ -65,21 +59,13 @@ class SciWorldEpisode(Episode):
         return self._observation
 
     async def step(self, action: str) -> EngineStep:
-        """Execute one action.
-
-        ``reset task`` is answered like any text the engine does not know and never reaches it: it would set a lost
-        episode's score back to zero.
-        """
-        if is_reset(action):
-            return EngineStep(NOT_UNDERSTOOD, self._score, done=False, success=False, valid=False)
+        """Execute one action; ``reset task`` is not understood, see :meth:`Simulator.step`."""
         reply = await self._shard.run(self._live().step, action)
-        self._score = reply.score
         return EngineStep(reply.observation, reply.score, reply.done, success=reply.score == 1.0, valid=reply.valid)
 
     async def admissible_actions(self) -> list[str]:
-        """The engine's valid action-object combinations, without the refused ``reset task``."""
-        actions = await self._shard.run(self._live().valid_actions)
-        return [action for action in actions if not is_reset(action)]
+        """The engine's valid action-object combinations; see :meth:`Simulator.valid_actions`."""
+        return await self._shard.run(self._live().valid_actions)
 
     async def close(self) -> None:
         """Give the simulator back to its shard."""
@@ -106,6 +92,7 @@ class SciWorld(Environment):
     def __init__(self, workers: int | None = None, launch: Callable[[], jvm.Jvm] = jvm.Jvm) -> None:
         self.shards = [Shard(index, launch) for index in range(workers or min(os.cpu_count() or 1, MAX_WORKERS))]
         self._tasks = TaskTable()
+        self._expert = Expert(self.shards, GoldPaths())
         self._data_version = ""
 
     async def start(self) -> None:
@@ -119,6 +106,7 @@ class SciWorld(Environment):
 
     async def stop(self) -> None:
         """End every JVM."""
+        await self._expert.close()
         await asyncio.gather(*(shard.stop() for shard in self.shards))
 
     def info(self) -> EnvironmentInfo:
@@ -140,7 +128,7 @@ class SciWorld(Environment):
                     default="",
                 )
             ],
-            capabilities=["admissible_actions", "fork"],
+            capabilities=["admissible_actions", "expert", "fork"],
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[TaskInfo]:
@@ -169,6 +157,10 @@ class SciWorld(Environment):
         except BaseException:
             shard.episodes -= 1
             raise
+
+    async def expert(self, key: EpisodeKey, max_steps: int) -> ExpertAdvice:
+        """The continuation from a state and the verdict on its last action: see :mod:`services.sciworld.verdict`."""
+        return await self._expert.advise(key, max_steps)
 
     async def run(self, function: Callable[[Shard], T]) -> T:
         """Run ``function(shard)`` on the thread of the least loaded shard: see :meth:`Shard.run`."""

@@ -34,7 +34,8 @@ FLAGS: Final = (
     "-XX:hashCode=2",
     "-XX:+ExitOnOutOfMemoryError",  # a JVM that lived through one is in no known state; it is replaced instead
     "-XX:-UsePerfData",
-    "-Xshare:auto",
+    "-Xlog:disable",  # py4j reads the port from the first line the JVM prints
+    "-Xlog:all=error:stderr",
 )
 START_TIMEOUT: Final = 120.0
 CALL_TIMEOUT: Final = 300.0

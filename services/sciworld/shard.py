@@ -50,9 +50,9 @@ class Shard:
     async def stop(self) -> None:
         """End JVM and thread; queued work raises EngineLost. Idempotent."""
         self._closing = True
-        if self._world is not None:
-            self._world.jvm.kill()
+        self._kill()  # fails the call that runs now
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+        self._kill()  # the JVM that was being started meanwhile
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` on the shard's thread, after everything asked for before.
@@ -64,7 +64,8 @@ class Shard:
         try:
             return await asyncio.wrap_future(self._submit(function, *args, **kwargs))
         except asyncio.CancelledError:
-            if self._closing:
+            task = asyncio.current_task()
+            if self._closing and task is not None and not task.cancelling():  # the queue was cancelled, not the caller
                 raise EngineLost(f"shard {self.index} is stopped") from None
             raise
         finally:
@@ -89,6 +90,10 @@ class Shard:
     def alive(self) -> bool:
         """Whether the JVM runs."""
         return self._world is not None and self._world.jvm.alive
+
+    def _kill(self) -> None:
+        if self._world is not None:
+            self._world.jvm.kill()
 
     def _submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         try:

@@ -18,6 +18,13 @@ from shared.errors import EngineLost
 NOT_UNDERSTOOD: Final = "No known action matches that input."
 UNKNOWN_ACTION: Final = "Unknown action.  Type 'help'"
 """Begins the engine's reply to an answer that is none of an ambiguous request's numbers."""
+STOP_WORDS: Final = frozenset({"a", "an", "the"})
+
+
+def is_reset(action: str) -> bool:
+    """Whether the engine's parser would read "reset task": case, white space and articles do not count there."""
+    words = "".join(char if char > " " else " " for char in action.lower()).split()
+    return [word for word in words if word not in STOP_WORDS] == ["reset", "task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +144,16 @@ class Simulator:
         return self._engine.getTaskDescription()
 
     def step(self, action: str) -> Reply:
-        """Execute one action. An exception in the engine ends the episode as its own error state does: score -1."""
+        """Execute one action.
+
+        ``reset task`` is answered like text the engine does not know and never reaches it: it would set a lost
+        episode's score back to zero. An exception in the engine ends the episode as its own error state does, with
+        score -1.
+        """
         self._enter()
         engine = self._engine
         try:
-            observation = engine.step(action)
+            observation = NOT_UNDERSTOOD if is_reset(action) else engine.step(action)
         except Py4JJavaError as error:
             thrown: Java = error.java_exception
             return Reply(thrown.toString(), -1.0, completed=True)
@@ -158,18 +170,32 @@ class Simulator:
         return self._engine.freeActionInventory()
 
     def valid_actions(self) -> list[str]:
-        """Actions the engine would take now, sorted; the numbers to choose from while it asks an ambiguous request back."""
+        """Actions the engine would take now, sorted, without the refused ``reset task``.
+
+        While the engine asks an ambiguous request back, the numbers to choose from.
+        """
         self._enter()
         self.world.use_random(self.world.random(0))  # names are chosen at random: not with the episode's numbers
         try:
-            return self._lines(self._engine.getValidActionObjectCombinations())
+            actions = self._lines(self._engine.getValidActionObjectCombinations())
         finally:
             self.world.use_random(self.random)
+        return [action for action in actions if not is_reset(action)]
 
     def progress(self) -> str:
         """The engine's table of sub-goals and which are met, as text."""
         self._enter()
         return self._engine.getGoalProgressStr()
+
+    def ticks(self) -> int:
+        """Simulated time so far. An action that takes none leaves the state as it was, random numbers included."""
+        self._enter()
+        return self._engine.getNumMoves()
+
+    def object_tree(self) -> str:
+        """Everything there is, nested by containment, as JSON (some 150 kB, 40 ms)."""
+        self._enter()
+        return self._engine.getObjectTree("")
 
     def _enter(self) -> None:
         if not self.world.jvm.alive:
