@@ -24,6 +24,8 @@ from shared.errors import RestepError
 log = logging.getLogger(__name__)
 
 Step = Callable[[], Awaitable[None]]
+_ANSWER_SECONDS = 3
+"""After the drain, answers may take so long to be written."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -70,9 +72,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(
-    app: Any, listener: socket.socket, *, service: str, ready: Step, drain: Step, drain_seconds: float = 10.0
-) -> None:
+async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step, drain: Step) -> None:
     """Serve until SIGTERM or SIGINT. ``app`` is any ASGI application.
 
     ``ready`` returns when the service can work (its exception ends the server and is raised here); ``drain`` is
@@ -84,7 +84,7 @@ async def serve(
         log_config=None,
         server_header=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(drain_seconds)),
+        timeout_graceful_shutdown=_ANSWER_SECONDS,
     )
     server = _Server(config)
     stopping = asyncio.Event()

@@ -38,11 +38,4 @@ async def _serve(environment: Environment, settings: EnvironmentSettings, servic
     app = create_app(environment, settings, wait=False)
     service: Service = app.state.service
     with contextlib.closing(bind(settings.host, settings.port)) as listener:
-        await serve(
-            app,
-            listener,
-            service=service_name,
-            ready=service.started,
-            drain=service.drain,
-            drain_seconds=settings.drain_seconds,
-        )
+        await serve(app, listener, service=service_name, ready=service.started, drain=service.drain)

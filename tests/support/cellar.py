@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,6 +129,8 @@ class Cellar(Environment):
 
     async def start(self) -> None:
         await asyncio.sleep(0)
+        if missing := os.environ.get("CELLAR_DATA"):
+            raise RestepError("data_not_found", f"no cellar at {missing}")
         self.running_engine = True
 
     async def stop(self) -> None:
