@@ -1,0 +1,109 @@
+"""The client of an environment server: what it offers, and episodes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
+
+from pydantic import ValidationError
+
+from shared.client.batch import step_batch
+from shared.client.episode import RemoteEpisode
+from shared.client.transport import RetryPolicy, Transport
+from shared.errors import RestepError
+from shared.protocol import CreateSession, EnvironmentInfo, Extra, StepResult, TaskInfo, TaskPage
+
+_PAGE: Final = 1000
+
+
+class EnvironmentClient:
+    """Talks to one environment server, or to a gateway before many. Use it within one event loop.
+
+    Every method raises what the server raised as the same :class:`RestepError`; beyond that ``unreachable``,
+    ``timeout`` and ``protocol_violation`` once the :class:`RetryPolicy` is used up.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        concurrency: int = 64,
+        timeout: float = 150.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Nothing is sent yet. Raises ``unreachable`` for what is no HTTP address.
+
+        ``concurrency``: requests in flight at once; more wait their turn. ``timeout``: seconds for one try, longer
+        than a server may take over one engine call, so that its own word on the matter is heard.
+        """
+        self._transport = Transport(
+            base_url, token=token, timeout=timeout, concurrency=concurrency, retry=retry or RetryPolicy()
+        )
+
+    @property
+    def base_url(self) -> str:
+        """Where the server is."""
+        return self._transport.base_url
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; sessions that are still open are left to their leases. Idempotent."""
+        await self._transport.close()
+
+    async def info(self) -> EnvironmentInfo:
+        """Versions, splits, instruction, limits and capabilities."""
+        return await self._transport.call("GET", "/v1/environment", EnvironmentInfo)
+
+    async def tasks(self, split: str | None = None, type: str | None = None) -> list[TaskInfo]:
+        """Every task that matches, in the server's stable order. Raises ``unknown_split``."""
+        chosen = {name: value for name, value in (("split", split), ("type", type)) if value is not None}
+        found: list[TaskInfo] = []
+        while True:
+            params = {**chosen, "offset": len(found), "limit": _PAGE}
+            page = await self._transport.call("GET", "/v1/tasks", TaskPage, params=params)
+            found += page.tasks
+            if len(found) >= page.total:
+                return found
+            if not page.tasks:
+                raise RestepError("protocol_violation", f"{page.total} tasks announced, {len(found)} given")
+
+    async def open(
+        self,
+        task_id: str | None = None,
+        *,
+        split: str | None = None,
+        index: int | None = None,
+        seed: int = 0,
+        max_steps: int | None = None,
+        options: Mapping[str, str] | None = None,
+        include: Sequence[Extra] = (),
+    ) -> RemoteEpisode:
+        """Begin an episode of a task, given by id or by split and index. Close it, or use it as a context manager.
+
+        Waits for a place on a full server as long as the retry policy allows. Raises ``unknown_task``,
+        ``unknown_split``, ``invalid_option``, ``invalid_request``, ``not_supported``, ``over_capacity``.
+        """
+        try:
+            asked = CreateSession(
+                task_id=task_id,
+                split=split,
+                index=index,
+                seed=seed,
+                max_steps=max_steps,
+                options=dict(options or {}),
+                include=list(include),
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise RestepError("invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return await RemoteEpisode.open(self._transport, asked)
+
+    async def step_batch(self, moves: Sequence[tuple[RemoteEpisode, str]]) -> list[StepResult | RestepError]:
+        """One step of each of many episodes in few requests; see :func:`shared.client.batch.step_batch`."""
+        return await step_batch(self._transport, moves)
