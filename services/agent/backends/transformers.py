@@ -1,0 +1,159 @@
+"""The embedded back end: any Hugging Face causal language model, batched by our own engine.
+
+In fp32 on a CPU, where that is both exact and fastest; in the checkpoint's own type on a GPU.
+A reload starts a second engine beside the first, which leaves when it has finished what it had accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from services.agent.backends.base import Backend, Generation, Listener, Served
+from services.agent.backends.engine import Engine, Job, Limits, Totals
+from services.agent.backends.ragged import prepare
+from services.agent.checkpoint import Checkpoint, open_checkpoint
+from services.agent.settings import AgentSettings
+from shared.agent_protocol import AgentInfo, Sampling
+from shared.errors import RestepError
+
+log = logging.getLogger(__name__)
+
+
+class EmbeddedModel(Served):
+    """A checkpoint and the engine that holds its weights."""
+
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, context_length: int) -> None:
+        self.checkpoint = checkpoint
+        self.context_length = context_length
+        self.engine = engine
+
+    async def generate(self, prompt: Sequence[int], sampling: Sampling, listener: Listener | None = None) -> Generation:
+        """See :meth:`Served.generate`."""
+        room = self.context_length - len(prompt)
+        if room < 1:
+            raise RestepError("prompt_too_long", f"{len(prompt)} tokens; the context holds {self.context_length}")
+        if not prompt or not 0 <= min(prompt) <= max(prompt) < self.checkpoint.vocabulary:
+            raise RestepError("invalid_request", f"a prompt is one or more ids from 0 to {self.checkpoint.vocabulary - 1}")
+        stop_ids = self.checkpoint.stop_ids if sampling.stop_token_ids is None else sampling.stop_token_ids
+        job = Job(
+            prompt=prompt,
+            max_tokens=min(sampling.max_tokens, room),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            stop_ids=frozenset(stop_ids),
+            rng=random.Random(sampling.seed),
+            listener=None if listener is None else _on_loop(listener),
+        )
+        self.engine.submit(job)
+        return await asyncio.wrap_future(job.future)
+
+
+def _on_loop(listener: Listener) -> Listener:
+    loop = asyncio.get_running_loop()
+    return lambda ids: loop.call_soon_threadsafe(listener, ids) and None
+
+
+class TransformersBackend(Backend):
+    """Serves one checkpoint from this process."""
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self._settings = settings
+        self._current: EmbeddedModel | None = None
+        self._loading = asyncio.Lock()
+        self._retired: list[Totals] = []
+        self._engines: list[Engine] = []
+        self._reloads = 0
+
+    async def load(self, source: str) -> Served:
+        """See :meth:`Backend.load`. One at a time; others wait."""
+        async with self._loading:
+            fresh = await asyncio.to_thread(load_model, source, self._settings)
+            old, self._current = self._current, fresh
+            self._engines = [engine for engine in self._engines if not self._retire(engine)]
+            self._engines.append(fresh.engine)
+            if old is not None:
+                self._reloads += 1
+                old.engine.close()
+            log.info("serving %s from %s", fresh.checkpoint.model, fresh.checkpoint.source)
+            return fresh
+
+    def _retire(self, engine: Engine) -> bool:
+        """Forget an engine that has ended, but not what it counted."""
+        if engine.alive:
+            return False
+        self._retired.append(engine.totals)
+        return True
+
+    def current(self) -> EmbeddedModel:
+        """See :meth:`Backend.current`."""
+        if self._current is None:
+            raise RestepError("not_ready", "no checkpoint is loaded yet")
+        return self._current
+
+    def info(self) -> AgentInfo:
+        """See :meth:`Backend.info`."""
+        served = self.current()
+        checkpoint = served.checkpoint
+        return AgentInfo(
+            backend="transformers",
+            model=checkpoint.model,
+            checkpoint=checkpoint.source,
+            tokenizer_hash=checkpoint.tokenizer_hash,
+            vocabulary=checkpoint.vocabulary,
+            context_length=served.context_length,
+            chat_format=checkpoint.chat_format,
+            stop_token_ids=list(checkpoint.stop_ids),
+            max_batch=self._settings.max_batch,
+        )
+
+    async def stop(self) -> None:
+        """See :meth:`Backend.stop`."""
+        for engine in self._engines:
+            engine.close()
+        for engine in self._engines:
+            await asyncio.to_thread(engine.join)
+
+    def gauges(self) -> Mapping[str, float]:
+        """See :meth:`Backend.gauges`."""
+        loads = [engine.load for engine in self._engines]
+        waiting, running, remembered = (sum(column) for column in zip(*loads, strict=True)) if loads else (0, 0, 0)
+        return {"requests_waiting": waiting, "sequences_running": running, "sequences_remembered": remembered}
+
+    def counters(self) -> Mapping[str, float]:
+        """See :meth:`Backend.counters`."""
+        sums: dict[str, float] = {"reloads": self._reloads, **asdict(Totals())}
+        for totals in [*self._retired, *(engine.totals for engine in self._engines)]:
+            for name, value in asdict(totals).items():
+                sums[name] += value
+        return sums
+
+
+def load_model(source: str, settings: AgentSettings) -> EmbeddedModel:
+    """Read a checkpoint and start its engine. Raises ``checkpoint_not_found`` or ``unsuitable_model``."""
+    checkpoint = open_checkpoint(source)
+    cuda = torch.cuda.is_available()
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            checkpoint.folder, dtype="auto" if cuda else torch.float32, attn_implementation="eager"
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RestepError("unsuitable_model", f"{source}: {first}") from None
+    model.requires_grad_(False).eval()
+    if cuda:
+        model.to("cuda")  # pyright: ignore[reportArgumentType]  # the stub of the decorated method lost its self
+    context = min(checkpoint.positions, settings.max_context)
+    slots = min((settings.kv_mib << 20) // (prepare(model, checkpoint.vocabulary) * context), 4 * settings.max_batch)
+    if slots < 1:
+        raise RestepError(
+            "unsuitable_model", f"{source}: one sequence of {context} tokens takes more than {settings.kv_mib} MiB"
+        )
+    limits = Limits(context, slots, min(settings.max_batch, slots), settings.queue, settings.prefill_tokens, settings.threads)
+    return EmbeddedModel(checkpoint, Engine(model, limits), context)
