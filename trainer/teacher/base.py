@@ -15,14 +15,17 @@ from shared.protocol import Decision, ExpertAdvice, StepResult
 from shared.react import Turn
 from shared.trajectory import Step, TaskStamp, VerdictStamp
 
+Advice = Callable[[], Awaitable[ExpertAdvice]]
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """A step to judge. ``result`` is None when it is judged before it is carried out.
 
-    ``history`` holds the steps before this one, ``observation`` the episode's first observation. ``expert`` gives the
-    environment's advice on the state after the step (its verdict is on this step), at no cost when asked again; it is
-    None when privileged facts are off or the environment has none.
+    ``history`` holds the steps before this one, ``observation`` the episode's first observation. Privileged, and None
+    when such facts are off or the environment has none: ``after`` asks the environment's expert about the state that
+    the step leads to (its verdict is on this step), ``here`` about the state in which a repair would be carried out;
+    once the step is carried out, these are the same state. Asking again costs nothing.
     """
 
     task: TaskStamp
@@ -31,7 +34,8 @@ class Situation:
     history: Sequence[Step]
     turn: Turn
     result: StepResult | None
-    expert: Callable[[], Awaitable[ExpertAdvice]] | None
+    after: Advice | None
+    here: Advice | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,202 @@
+"""Self-reflected trajectories (STeP, arXiv 2505.20023, stage 2): the student plays, a teacher watches every step.
+
+At a bad step the teacher writes a reflection and a correction, the correction is carried out, and the student goes on
+from there. So one trajectory holds the error, the insight and the way out, in the context in which they happened. The
+error gets weight 0: it stays in the context and is not learnt.
+
+What the paper leaves open is an option of :class:`ReflectConfig`; the defaults are the project's reading of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from shared.client import EnvironmentClient, RemoteEpisode
+from shared.protocol import ERROR_DECISIONS, Decision, ExpertAdvice, StepResult, TaskInfo
+from shared.react import ACTION, Turn
+from shared.store import TrajectoryStore
+from shared.trajectory import Cause, Outcome, Step
+from trainer.collection import Collected, CollectionConfig, Episode, Played, collect
+from trainer.options import Options
+from trainer.progress import Report
+from trainer.rollout import Answer, Draft, EpisodeConfig, Player, Policy
+from trainer.runs import check_run
+from trainer.teacher.base import Advice, Repair, Situation, Teacher, Verdict
+
+
+class KeepRule(Options):
+    """Which finished episodes are for training; the others stay in the store for analysis."""
+
+    metric: Literal["success", "score"] = Field(default="success", description="success is the environment's own word")
+    threshold: float = Field(default=1.0, description="least score that is kept, where the metric is the score")
+
+    def keeps(self, outcome: Outcome) -> bool:
+        """Whether an episode that ended so is for training."""
+        return outcome.success if self.metric == "success" else outcome.score >= self.threshold
+
+
+class ReflectConfig(Options):
+    """How reflected trajectories are collected."""
+
+    episode: EpisodeConfig = EpisodeConfig()
+    collection: CollectionConfig = CollectionConfig()
+    judge: Literal["after", "before"] = Field(
+        default="after",
+        description="when a step is judged: after it was carried out (the teacher sees what it led to), or before (a bad "
+        "step is held back; the environment's expert then judges it in a fork of the episode)",
+    )
+    privileged: bool = Field(default=True, description="whether the teacher may ask the environment's expert")
+    errors: frozenset[Decision] = Field(default=ERROR_DECISIONS, description="verdicts that make a step an error")
+    per_position: int = Field(default=2, ge=0, description="corrections at the same place of a task")
+    per_episode: float = Field(default=1 / 3, ge=0.0, le=1.0, description="corrections as a share of the step limit")
+    at_limit: Literal["stop", "go_on"] = Field(
+        default="stop",
+        description="when the corrections are used up: stop the episode, or let the student go on, its errors marked but "
+        "not repaired",
+    )
+    keep: KeepRule = KeepRule()
+
+
+async def collect_reflected(
+    run: str,
+    tasks: Sequence[TaskInfo],
+    environment: EnvironmentClient,
+    student: Player,
+    teacher: Teacher,
+    store: TrajectoryStore,
+    config: ReflectConfig,
+    report: Report | None = None,
+) -> Collected:
+    """Play ``tasks`` by the student under the teacher's eyes into ``run``; resumable.
+
+    Raises ``expert_disabled`` or ``not_supported`` when the teacher needs an expert that the server does not offer,
+    ``invalid_recipe`` when the run holds episodes of another protocol or engine; see
+    :func:`trainer.collection.collect` for the rest.
+    """
+    info = await environment.info()
+    await check_run(store, run, info, config.episode, "student", await student.author())
+
+    async def play(unit: Episode) -> Played:
+        async with await config.episode.open(environment, unit.task.id) as episode:
+            draft = Draft(info, episode.view)
+            lesson = _Lesson(episode, draft, student.begin(draft, unit.attempt), teacher, config)
+            trajectory = draft.finish(unit.run, await lesson.run())
+        return Played(trajectory, kept=config.keep.keeps(trajectory.outcome))
+
+    return await collect(run, tasks, play, store, config.collection, report)
+
+
+class _Lesson:
+    """One episode of a student with its teacher."""
+
+    def __init__(self, episode: RemoteEpisode, draft: Draft, policy: Policy, teacher: Teacher, config: ReflectConfig) -> None:
+        self._episode, self._draft, self._policy = episode, draft, policy
+        self._teacher, self._config = teacher, config
+        self._budget = max(1, int(config.per_episode * draft.view.max_steps)) if config.per_episode > 0 else 0
+        self._corrections: Counter[str] = Counter()
+
+    async def run(self) -> Cause | None:
+        """Play to the end; returns why the player stopped before the environment did, if it did."""
+        while not self._draft.over:
+            answer = await self._policy.act(self._draft)
+            if answer is None:
+                return "context_overflow"
+            cause = await (self._after(answer) if self._config.judge == "after" else self._before(answer))
+            if cause is not None:
+                return cause
+        return None
+
+    async def _after(self, answer: Answer) -> Cause | None:
+        """Carry the answer out, then judge it."""
+        history = tuple(self._draft.steps)
+        result = await self._episode.step(answer.turn.action)
+        here = _once(self._episode.expert) if self._config.privileged else None
+        situation = self._situation(history, answer, result, here, here)
+        verdict = await self._teacher.judge(situation)
+        if not self._is_error(verdict):
+            self._accept(answer, result, verdict)
+            return None
+        error = self._draft.carry_out(answer, result, "error", verdict=verdict.stamp())
+        if self._draft.over:
+            return None
+        if verdict.decision == "fatal":
+            return "fatal_step"
+        repair = await self._teacher.repair(situation, verdict)
+        if repair is None:
+            return "fatal_step"
+        if self._affords(repair):
+            await self._correct(repair, error)
+            return None
+        return "correction_limit" if self._config.at_limit == "stop" else None
+
+    async def _before(self, answer: Answer) -> Cause | None:
+        """Judge the answer; carry it out when it is right, or when it may not be repaired any more."""
+        history = tuple(self._draft.steps)
+        after = _once(lambda: self._foresee(answer.turn.action)) if self._config.privileged else None
+        here = _once(self._episode.expert) if self._config.privileged else None
+        situation = self._situation(history, answer, None, after, here)
+        verdict = await self._teacher.judge(situation)
+        if not self._is_error(verdict):
+            self._accept(answer, await self._episode.step(answer.turn.action), verdict)
+            return None
+        repair = await self._teacher.repair(situation, verdict)
+        if repair is not None and self._affords(repair):
+            await self._correct(repair, self._draft.hold_back(answer, verdict.stamp()))
+            return None
+        self._draft.carry_out(answer, await self._episode.step(answer.turn.action), "error", verdict=verdict.stamp())
+        if repair is None or self._config.at_limit == "go_on":
+            return None
+        return None if self._draft.over else "correction_limit"
+
+    def _accept(self, answer: Answer, result: StepResult, verdict: Verdict) -> None:
+        """A right action; in a broken format it needs no repair, but must not be learnt either."""
+        self._draft.carry_out(answer, result, "error" if answer.turn.error else "student", verdict=verdict.stamp())
+
+    async def _foresee(self, action: str) -> ExpertAdvice:
+        """The expert's word on an action, tried out in a fork of the episode."""
+        async with await self._episode.fork() as trial:
+            await trial.step(action)
+            return await trial.expert()
+
+    async def _correct(self, repair: Repair, error: Step) -> None:
+        """Write reflection and correction as one turn, and carry the correction out."""
+        self._draft.reflect(repair.reflection, self._teacher.name, error.index)
+        correction = Answer(
+            turn=Turn(repair.plan, repair.action),
+            text=f" {repair.plan}\n{ACTION} {repair.action}",
+            role="teacher",
+            author=self._teacher.name,
+        )
+        self._draft.carry_out(correction, await self._episode.step(repair.action), "correction", repairs=error.index)
+
+    def _affords(self, repair: Repair) -> bool:
+        """Count the correction if the limits allow it."""
+        if self._corrections.total() >= self._budget or self._corrections[repair.position] >= self._config.per_position:
+            return False
+        self._corrections[repair.position] += 1
+        return True
+
+    def _is_error(self, verdict: Verdict) -> bool:
+        return verdict.decision in self._config.errors
+
+    def _situation(
+        self, history: Sequence[Step], answer: Answer, result: StepResult | None, after: Advice | None, here: Advice | None
+    ) -> Situation:
+        draft = self._draft
+        return Situation(draft.task, draft.system, draft.view.observation, history, answer.turn, result, after, here)
+
+
+def _once(ask: Advice) -> Advice:
+    """The same question with its answer remembered."""
+    answers: list[ExpertAdvice] = []
+
+    async def asked() -> ExpertAdvice:
+        if not answers:
+            answers.append(await ask())
+        return answers[0]
+
+    return asked
