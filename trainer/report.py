@@ -6,7 +6,6 @@ the charts are the only markup that is passed through, and they are ours.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from shared.errors import RestepError
 from shared.trajectory import Provenance, Trajectory
 from trainer.charts import line_chart
+from trainer.files import write_whole
 from trainer.results import ArmResult, Results
 from trainer.table import headline, interval_text, percent, protocol_line, signed
 
@@ -35,15 +34,7 @@ class Shown:
 
 def write_report(results: Results, folder: Path, episodes: Sequence[Shown]) -> Path:
     """Write the page into a run's folder and return its path. Raises ``store_failed``."""
-    page = render_report(results, episodes)
-    path = folder / REPORT_FILE
-    try:
-        partial = path.with_suffix(".partial")
-        partial.write_text(page)
-        os.replace(partial, path)
-    except OSError as error:
-        raise RestepError("store_failed", f"{path}: {error.strerror}") from None
-    return path
+    return write_whole(folder / REPORT_FILE, render_report(results, episodes))
 
 
 def render_report(results: Results, episodes: Sequence[Shown]) -> str:
@@ -97,7 +88,7 @@ def _by_type(results: Results) -> dict[str, Any]:
     rows = [
         {
             "type": kind,
-            "values": [
+            "scores": [
                 f"{100 * arm.evaluation.by_type[kind]['score']:.1f}" if kind in arm.evaluation.by_type else "–"
                 for arm in results.arms.values()
             ],

@@ -1,11 +1,7 @@
-"""What an experiment found, as one JSON document: everything the report and the table show is in here, and nothing else.
-
-``results.json`` is written whole (to a temporary name, then renamed), so that a reader never meets half of one.
-"""
+"""What an experiment found, as one JSON document: everything the report and the table show is in here, and nothing else."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +12,7 @@ from shared.errors import RestepError
 from shared.trajectory import Provenance, Trajectory
 from trainer.bootstrap import BootstrapConfig, Interval
 from trainer.evaluate import Evaluation, Metric, compare
+from trainer.files import write_whole
 
 RESULTS_FILE: Final = "results.json"
 RESULTS_SCHEMA: Final = 1
@@ -101,14 +98,7 @@ def differences(
 
 def save_results(results: Results, folder: Path) -> Path:
     """Write ``results.json`` in one move. Raises ``store_failed``."""
-    path = folder / RESULTS_FILE
-    try:
-        partial = path.with_suffix(".partial")
-        partial.write_text(results.model_dump_json(indent=1))
-        os.replace(partial, path)
-    except OSError as error:
-        raise RestepError("store_failed", f"{path}: {error.strerror}") from None
-    return path
+    return write_whole(folder / RESULTS_FILE, results.model_dump_json(indent=1))
 
 
 def load_results(folder: Path) -> Results:
