@@ -1,0 +1,208 @@
+"""The expert: from any state the actions that reach the goal, and what the last step did for it.
+
+The engine's own solution is good from the start only, so after anything else the way is searched: candidates
+(:func:`services.sciworld.plan.candidates`) are played in scratch simulators, and what is played to score 1.0 is a
+verified plan. The engine is deterministic: while the agent does what the plan says, its rest stays verified, and
+only a deviation costs engine steps (:data:`BUDGET`).
+
+Everything known of a state is kept by (task, variation, simplification, actions so far), never by session, and
+depends on nothing else: it comes out the same after any eviction, in any order, on any shard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.sciworld.gold import GoldPaths
+from services.sciworld.plan import Candidate, Plan, actions_of, annotate, candidates
+from services.sciworld.scratch import Desk, Meter, Origin, Scratch, effective
+from services.sciworld.shard import Shard
+from services.sciworld.tasks import parse_task_id
+from services.sciworld.thoughts import thought
+from services.sciworld.verdict import Outlook, Step, as_planned, judge, limit
+from services.sciworld.walk import Walk
+from shared.environment import EpisodeKey
+from shared.errors import EngineLost, RestepError
+from shared.protocol import ExpertAdvice, StepVerdict
+
+BUDGET: Final = 400
+"""Engine steps (about 10 ms each) after which no further candidate is begun for one verdict."""
+
+MAX_KNOWN: Final = 20_000
+"""States remembered; the memory is bounded by it, a few hundred bytes a state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of a state: its outlook, the verdict on the step that led there, and the first plan of its task."""
+
+    outlook: Outlook
+    verdict: StepVerdict | None
+    initial: Plan
+
+
+class Expert:
+    """Advice on states of any episode, worked out on the shards beside the live episodes."""
+
+    def __init__(self, shards: Sequence[Shard], gold: GoldPaths) -> None:
+        self._desks = [Desk(shard) for shard in shards]
+        self._gold = gold
+        self._known: OrderedDict[bytes, Knowledge] = OrderedDict()
+        self._running: dict[bytes, asyncio.Task[Knowledge]] = {}
+
+    async def advise(self, key: EpisodeKey, max_steps: int) -> ExpertAdvice:
+        """The continuation from ``key`` and the verdict on its last action.
+
+        Raises ``expert_failed`` when the task's own solution does not reach the goal, EngineLost when the engine
+        died twice under the question, ``unknown_task``.
+        """
+        task, variation = parse_task_id(key.task_id)
+        origin = Origin(task, variation, dict(key.options).get("simplification", ""))
+        try:
+            known = await self._know(origin, key.actions)
+        except EngineLost:
+            known = await self._know(origin, key.actions)
+        left = max_steps - len(key.actions)
+        plan = known.outlook.plan
+        actions = actions_of(plan or ())
+        return ExpertAdvice(
+            seq=len(key.actions),
+            actions=actions,
+            thought=thought(actions),
+            reachable=plan is not None and len(plan) <= left,
+            verdict=limit(known.verdict, left) if known.verdict is not None else None,
+        )
+
+    async def close(self) -> None:
+        """Give up what is being worked out. Idempotent."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _know(self, origin: Origin, actions: Sequence[str]) -> Knowledge:
+        """Knowledge of a state, from the nearest state before it that is known."""
+        states = _states(origin, actions)
+        start = next((i for i in reversed(range(len(states))) if states[i] in self._known), -1)
+        known = self._known[states[start]] if start >= 0 else await self._once(states[0], self._begin(origin))
+        for seq in range(max(start, 0) + 1, len(states)):
+            work = self._follow(origin, actions[:seq], states[: seq + 1], known)
+            known = await self._once(states[seq], work)
+        if states[-1] in self._known:
+            self._known.move_to_end(states[-1])
+        return known
+
+    async def _once(self, state: bytes, work: Coroutine[Any, Any, Knowledge]) -> Knowledge:
+        """Work a state out once, however many ask and whoever goes away meanwhile."""
+        if (known := self._known.get(state)) is not None:
+            work.close()
+            return known
+        task = self._running.get(state)
+        if task is None:
+            task = self._running[state] = asyncio.create_task(self._keep(state, work))
+            task.add_done_callback(lambda _: self._running.pop(state, None))
+        else:
+            work.close()
+        return await asyncio.shield(task)
+
+    async def _keep(self, state: bytes, work: Coroutine[Any, Any, Knowledge]) -> Knowledge:
+        known = self._known[state] = await work
+        while len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return known
+
+    async def _begin(self, origin: Origin) -> Knowledge:
+        """The first plan of a task: the engine's solution without its detours, or as it is where that fails."""
+        desk = min(self._desks, key=lambda desk: desk.load)
+        async with desk.lock:
+            gold = await desk.gold(self._gold, origin)
+            meter = Meter()
+            for adapt in (True, False):
+                scratch = await desk.begin(origin)
+                walk = Walk(scratch, meter, 2 * len(gold) + 40, teleport=origin.teleport)
+                deeds = annotate(gold, scratch.last.here.room)
+                plan = await (walk.follow(deeds) if adapt else walk.repeat(deeds))
+                await desk.release(scratch)
+                if plan is not None:
+                    return Knowledge(Outlook(plan), None, plan)
+        raise RestepError("expert_failed", f"the engine's solution of {origin.task}/{origin.variation} does not reach its goal")
+
+    async def _follow(self, origin: Origin, actions: Sequence[str], states: Sequence[bytes], before: Knowledge) -> Knowledge:
+        """Knowledge after one more action."""
+        plan = before.outlook.plan
+        if plan and plan[0].action == actions[-1]:
+            outlook = Outlook(plan[1:], reached=len(plan) == 1, direct=before.outlook.direct)
+            return Knowledge(outlook, as_planned(before.outlook, outlook), before.initial)
+        desk = next((desk for desk in self._desks if any(map(desk.holds, states))), None)
+        desk = desk or min(self._desks, key=lambda desk: desk.load)
+        async with desk.lock:
+            scratch = await _catch_up(desk, origin, actions, states)
+            outlook = await self._outlook(desk, scratch, before)
+            verdict = judge(Step(before.outlook, outlook, tuple(scratch.events)))
+            await desk.park(states[-1], scratch)
+        return Knowledge(outlook, verdict, before.initial)
+
+    async def _outlook(self, desk: Desk, scratch: Scratch, before: Knowledge) -> Outlook:
+        """The best plan found from the state of ``scratch``, after its last event."""
+        event = scratch.last
+        if scratch.goal_reached:
+            return Outlook((), reached=True)
+        if event.reply.done:
+            return Outlook(None, lost=True)
+        if not event.ticks and not scratch.menu:
+            return before.outlook
+        *history, last = scratch.deeds()
+        former = before.outlook.plan
+        ways = iter([Candidate(before.initial)])
+        if former is not None:
+            ways = candidates(former, last, history, before.initial, menu=scratch.menu, done=event.reply.valid)
+        progress = event.reply.score > scratch.events[-2].reply.score
+        replay, meter = effective(scratch.events), Meter()
+        best: Outlook | None = None
+        tried = 0
+        for way in ways:
+            if tried and meter.steps >= BUDGET:
+                break
+            tried += 1
+            plan = await _attempt(desk, scratch.origin, replay, way.plan, meter)
+            if plan is not None and (best is None or len(plan) < len(best.plan or ())):
+                best = Outlook(plan, direct=way.direct or before.outlook.direct, tried=tried)
+            if best is not None and not (progress and former is not None and len(best.plan or ()) >= len(former)):
+                break
+        return best or Outlook(None, tried=tried)
+
+
+async def _attempt(desk: Desk, origin: Origin, replay: Sequence[str], plan: Plan, meter: Meter) -> Plan | None:
+    """Play a candidate from the state after ``replay``; what was played if it reached the goal."""
+    scratch = await desk.replay(origin, replay, meter)
+    try:
+        return await Walk(scratch, meter, 2 * len(plan) + 40, teleport=origin.teleport).follow(plan)
+    finally:
+        await desk.release(scratch)
+
+
+async def _catch_up(desk: Desk, origin: Origin, actions: Sequence[str], states: Sequence[bytes]) -> Scratch:
+    """A simulator after ``actions``: the one parked nearest before, played on, or a new one."""
+    for seq in reversed(range(len(states) - 1)):
+        scratch = desk.unpark(states[seq])
+        if scratch is not None:
+            break
+    else:
+        seq, scratch = 0, await desk.begin(origin)
+    meter = Meter()
+    for action in actions[seq:]:
+        await scratch.play(action, meter)
+    return scratch
+
+
+def _states(origin: Origin, actions: Sequence[str]) -> list[bytes]:
+    """A key for the state after each action, the first for the beginning: a chain of hashes, 16 bytes each."""
+    states = [hashlib.blake2b(repr(origin).encode(), digest_size=16).digest()]
+    for action in actions:
+        states.append(hashlib.blake2b(states[-1] + action.encode(), digest_size=16).digest())
+    return states
