@@ -7,16 +7,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.envserver.auth import BearerAuth
-from services.envserver.boundary import ProblemBoundary, install_handlers
-from services.envserver.limits import BodyLimit
-from services.envserver.metrics import MeasureRequests, Metrics
+from services.envserver.metrics import Metrics
 from services.envserver.routes import environment as environment_routes
 from services.envserver.routes import health, sessions, steps
 from services.envserver.service import Service
-from services.envserver.wire import describe
+from services.http.auth import BearerAuth
+from services.http.boundary import ProblemBoundary, install_handlers
+from services.http.latency import MeasureRequests
+from services.http.limits import BodyLimit
+from services.http.wire import describe
 from shared.environment import Environment
-from shared.protocol import PROTOCOL_VERSION
+from shared.protocol import PROTOCOL_VERSION, BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest
 from shared.settings import EnvironmentSettings
 
 
@@ -55,9 +56,9 @@ def create_app(environment: Environment, settings: EnvironmentSettings | None = 
     if token is not None:
         app.add_middleware(BearerAuth, token=token)
     app.add_middleware(ProblemBoundary)
-    app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(MeasureRequests, latency=metrics.latency)
     install_handlers(app)
     for routes in (environment_routes, sessions, steps, health):
         app.include_router(routes.router)
-    describe(app)
+    describe(app, BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest)
     return app

@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from services.envserver.limits import check_action
-from services.envserver.problems import as_problem
 from services.envserver.session import Host, Session, Tally
 from services.envserver.sessions import Sessions
 from services.envserver.work import Work
+from services.http.problems import as_problem
 from shared.environment import Environment
 from shared.errors import RestepError
 from shared.protocol import BatchItem, BatchStep, EnvironmentInfo, ExpertAdvice, Extra, Health, StepRequest, StepResult

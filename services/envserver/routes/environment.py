@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.envserver.boundary import declared
 from services.envserver.routes.common import EVERYWHERE, Limit, Offset, service_of
-from services.envserver.wire import answer
+from services.http.boundary import declared
+from services.http.wire import answer
 from shared.protocol import EnvironmentInfo, TaskPage
 
 router = APIRouter(prefix="/v1", tags=["environment"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from services.envserver.boundary import declared
 from services.envserver.metrics import Metrics
 from services.envserver.service import Service
-from services.envserver.wire import answer
+from services.http.boundary import declared
+from services.http.wire import answer
 from shared.errors import RestepError
 from shared.protocol import Health
 from shared.telemetry import METRICS_MEDIA_TYPE

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from services.envserver.boundary import declared
 from services.envserver.routes.common import BODY, ENGINE, EVERYWHERE, SESSION, Limit, Offset, service_of
-from services.envserver.wire import answer, body_of, read
+from services.http.boundary import declared
+from services.http.wire import answer, body_of, read
 from shared.protocol import (
     CreateNamedSession,
     CreateSession,

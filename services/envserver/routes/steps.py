@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from services.envserver.boundary import declared
 from services.envserver.routes.common import BODY, ENGINE, EVERYWHERE, SESSION, service_of
-from services.envserver.wire import answer, body_of, read
+from services.http.boundary import declared
+from services.http.wire import answer, body_of, read
 from shared.protocol import BatchAnswer, BatchRequest, StepRequest, StepResult
 
 router = APIRouter(prefix="/v1", tags=["steps"])

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from services.envserver.app import create_app
-from services.envserver.limits import MAX_ACTION_CHARS, MAX_BODY_BYTES
+from services.envserver.limits import MAX_ACTION_CHARS
+from services.http.limits import MAX_BODY_BYTES
 from shared.errors import ERRORS, PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, RestepError
 from shared.settings import EnvironmentSettings
 from tests.support.cellar import Cellar

@@ -12,21 +12,12 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
-from services.envserver.problems import from_validation
+from services.http.problems import from_validation
 from shared.errors import Problem
-from shared.protocol import BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest
 
 M = TypeVar("M", bound=BaseModel)
 
 _REFERENCE = "#/components/schemas/{model}"
-_READ_BY_HAND: tuple[type[BaseModel], ...] = (
-    BatchRequest,
-    CreateNamedSession,
-    CreateSession,
-    ForkRequest,
-    StepRequest,
-    Problem,
-)
 
 
 async def read(request: Request, model: type[M], *, empty: bytes = b"") -> M:
@@ -48,13 +39,15 @@ def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
-def describe(app: FastAPI) -> None:
-    """Let ``app.openapi`` include the models that are read by hand."""
+def describe(app: FastAPI, *read_by_hand: type[BaseModel]) -> None:
+    """Let ``app.openapi`` include the models that are read by hand, and the problem document."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            _, definitions = models_json_schema([(model, "validation") for model in _READ_BY_HAND], ref_template=_REFERENCE)
+            _, definitions = models_json_schema(
+                [(model, "validation") for model in (*read_by_hand, Problem)], ref_template=_REFERENCE
+            )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for name, schema in definitions["$defs"].items():
                 schemas.setdefault(name, schema)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.envserver.problems import OVERLOADED, as_problem, invalid
+from services.http.problems import OVERLOADED, as_problem, invalid
 from shared.errors import ERRORS, PROBLEM_MEDIA_TYPE, RestepError
 
 log = logging.getLogger(__name__)
