@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.server import ROOT, ServerProcess
-from tests.support.waiting import until
+from tests.support.waiting import until, until_true
 
 CELLAR = "tests/support/cellar.py"
 
@@ -20,6 +20,14 @@ def run_to_end(*arguments: str, **environment: str) -> subprocess.CompletedProce
     command = [sys.executable, CELLAR, *arguments]
     variables = {"PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def stepping(client: httpx.AsyncClient) -> bool:
+    return "restep_pending_steps 1.0" in (await client.get("/metrics")).text
+
+
+async def leaving(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 503
 
 
 def test_a_port_in_use_is_one_line_and_an_exit_code() -> None:
@@ -66,16 +74,9 @@ async def test_sigterm_drains_what_is_in_flight_and_refuses_the_rest() -> None:
             asked = {"task_id": "cellar/1", "options": {"delay": "1.5"}}
             await client.put("/v1/sessions/a", json=asked)
             step = asyncio.create_task(client.post("/v1/sessions/a/steps", json={"seq": 1, "action": "wait"}))
-
-            async def pending() -> bool:
-                return "restep_pending_steps 1.0" in (await client.get("/metrics")).text
-
-            while not await pending():
-                await asyncio.sleep(0.01)
+            await until_true(lambda: stepping(client))
             server.process.send_signal(signal.SIGTERM)
-            statuses: list[int] = []
-            while 503 not in statuses:
-                statuses.append((await client.get("/readyz")).status_code)
+            await until_true(lambda: leaving(client))
             refused = await client.put("/v1/sessions/b", json=asked)
             assert refused.json()["code"] == "draining"
             assert int(refused.headers["retry-after"]) >= 1
@@ -93,11 +94,9 @@ async def test_a_drain_is_bounded_and_a_second_signal_cuts_it_short() -> None:
             async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
                 await client.put("/v1/sessions/a", json={"task_id": "cellar/1", "options": {"delay": "3000"}})
                 step = asyncio.create_task(client.post("/v1/sessions/a/steps", json={"seq": 1, "action": "wait"}))
-                while "restep_pending_steps 1.0" not in (await client.get("/metrics")).text:
-                    await asyncio.sleep(0.01)
+                await until_true(lambda: stepping(client))
                 for _ in range(signals):
                     server.process.send_signal(signal.SIGTERM)
-                    while (await client.get("/readyz")).status_code != 503:
-                        await asyncio.sleep(0.01)
+                    await until_true(lambda: leaving(client))
                 assert server.process.wait(60) == 0
                 await asyncio.gather(step, return_exceptions=True)
