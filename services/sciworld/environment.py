@@ -92,7 +92,7 @@ class SciWorld(Environment):
     def __init__(self, workers: int | None = None, launch: Callable[[], jvm.Jvm] = jvm.Jvm) -> None:
         self.shards = [Shard(index, launch) for index in range(workers or min(os.cpu_count() or 1, MAX_WORKERS))]
         self._tasks = TaskTable()
-        self._expert = Expert(self.shards, GoldPaths())
+        self._expert = Expert(self.shards, GoldPaths(), spare=lambda: Shard(len(self.shards), launch))
         self._data_version = ""
 
     async def start(self) -> None:

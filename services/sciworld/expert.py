@@ -14,11 +14,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from services.sciworld.gold import GoldPaths
+from services.sciworld.mine import Mine
 from services.sciworld.plan import Candidate, Plan, actions_of, annotate, candidates
 from services.sciworld.scratch import Desk, Meter, Origin, Scratch, effective
 from services.sciworld.shard import Shard
@@ -49,9 +50,10 @@ class Knowledge:
 class Expert:
     """Advice on states of any episode, worked out on the shards beside the live episodes."""
 
-    def __init__(self, shards: Sequence[Shard], gold: GoldPaths) -> None:
+    def __init__(self, shards: Sequence[Shard], gold: GoldPaths, spare: Callable[[], Shard]) -> None:
+        """``spare`` makes a shard, not started, for finding solutions that are not in ``gold``."""
         self._desks = [Desk(shard) for shard in shards]
-        self._gold = gold
+        self._mine = Mine(gold, spare)
         self._known: OrderedDict[bytes, Knowledge] = OrderedDict()
         self._running: dict[bytes, asyncio.Task[Knowledge]] = {}
 
@@ -79,11 +81,12 @@ class Expert:
         )
 
     async def close(self) -> None:
-        """Give up what is being worked out. Idempotent."""
+        """Give up what is being worked out, and end the spare shard. Idempotent."""
         running = list(self._running.values())
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await self._mine.close()
 
     async def _know(self, origin: Origin, actions: Sequence[str]) -> Knowledge:
         """Knowledge of a state, from the nearest state before it that is known."""
@@ -118,9 +121,9 @@ class Expert:
 
     async def _begin(self, origin: Origin) -> Knowledge:
         """The first plan of a task: the engine's solution without its detours, or as it is where that fails."""
+        gold = await self._mine.dig(origin)
         desk = min(self._desks, key=lambda desk: desk.load)
         async with desk.lock:
-            gold = await desk.gold(self._gold, origin)
             meter = Meter()
             for adapt in (True, False):
                 scratch = await desk.begin(origin)

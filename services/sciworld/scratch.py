@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from services.sciworld.gold import GoldPaths
 from services.sciworld.house import Doors, Surroundings
 from services.sciworld.plan import Deed
 from services.sciworld.shard import Shard
@@ -137,14 +136,6 @@ def _begin(shard: Shard, origin: Origin) -> tuple[Simulator, Event]:
     return simulator, Event("", Reply(look, 0.0, completed=False), 0, Surroundings.read(look), simulator.inventory())
 
 
-def _find_gold(shard: Shard, store: GoldPaths, origin: Origin) -> tuple[str, ...]:
-    """On the shard's thread."""
-    simulator = shard.acquire()
-    actions = store.get(simulator, origin.task, origin.variation, origin.simplification)
-    shard.release(simulator)
-    return actions
-
-
 class Desk:
     """The scratch simulators at one shard. One question at a time holds :attr:`lock`."""
 
@@ -172,11 +163,6 @@ class Desk:
         self._parked[state] = scratch
         if len(self._parked) > MAX_PARKED:
             await self.release(self._parked.popitem(last=False)[1])
-
-    async def gold(self, store: GoldPaths, origin: Origin) -> tuple[str, ...]:
-        """The engine's own solution; one that is not in ``store`` keeps the shard busy while it is found."""
-        known = store.find(origin.task, origin.variation, origin.simplification)
-        return known if known is not None else await self.shard.run(_find_gold, self.shard, store, origin)
 
     async def begin(self, origin: Origin) -> Scratch:
         """A simulator at the beginning of an episode."""
