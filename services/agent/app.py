@@ -1,0 +1,95 @@
+"""The application of the agent service, assembled, and the process that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.agent.backends.base import Backend
+from services.agent.backends.transformers import TransformersBackend
+from services.agent.metrics import Metrics
+from services.agent.routes import health, react
+from services.agent.service import AgentService
+from services.agent.settings import AgentSettings
+from services.http.auth import BearerAuth
+from services.http.boundary import ProblemBoundary, install_handlers
+from services.http.latency import MeasureRequests
+from services.http.limits import BodyLimit
+from services.http.wire import describe
+from shared.agent_protocol import LoadCheckpoint, ReactStepRequest
+from shared.errors import RestepError
+from shared.protocol import PROTOCOL_VERSION
+from shared.serving import bind, new_event_loop, serve
+from shared.telemetry import configure_logging
+
+
+def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait: bool = True) -> FastAPI:
+    """An agent service over ``backend`` (default: the embedded one).
+
+    The application's lifespan loads the checkpoint and ends the back end. With ``wait`` nothing is answered before it
+    is loaded; without, probes answer meanwhile and every other call is ``not_ready``.
+    Raises ``data_not_found`` for a token file that is not there.
+    """
+    token = settings.token()
+    service = AgentService(backend or TransformersBackend(settings), settings)
+    metrics = Metrics(service)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        service.begin()
+        try:
+            if wait:
+                await service.started()
+            yield
+        finally:
+            await service.stop()
+
+    app = FastAPI(
+        title="restep agent",
+        version=PROTOCOL_VERSION,
+        description="ReAct steps of a language model, ids in and ids out, and the OpenAI routes. Errors are problem details.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.state.metrics = metrics
+    app.add_middleware(BodyLimit)  # the innermost first
+    if token is not None:
+        app.add_middleware(BearerAuth, token=token)
+    app.add_middleware(ProblemBoundary)
+    app.add_middleware(MeasureRequests, latency=metrics.latency)
+    install_handlers(app)
+    for routes in (react, health):
+        app.include_router(routes.router)
+    describe(app, ReactStepRequest, LoadCheckpoint)
+    return app
+
+
+def main(settings: AgentSettings) -> int:
+    """Serve until SIGTERM; returns the exit code: 0 after a graceful end, 1 with one line on standard error otherwise."""
+    configure_logging(settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(settings))
+    except RestepError as error:
+        sys.stderr.write(f"restep: {error}\n")
+        return 1
+    return 0
+
+
+async def _serve(settings: AgentSettings) -> None:
+    app = create_app(settings, wait=False)
+    service: AgentService = app.state.service
+    with contextlib.closing(bind(settings.host, settings.port)) as listener:
+        await serve(
+            app,
+            listener,
+            service="agent",
+            ready=service.started,
+            drain=service.drain,
+        )

@@ -1,0 +1,1 @@
+"""Routes of the agent service; they only translate."""
