@@ -58,7 +58,7 @@ def create_app(environment: Environment, settings: EnvironmentSettings | None = 
     app.add_middleware(ProblemBoundary)
     app.add_middleware(MeasureRequests, latency=metrics.latency)
     install_handlers(app)
-    for routes in (environment_routes, sessions, steps, health):
+    for routes in (steps, sessions, environment_routes, health):
         app.include_router(routes.router)
     describe(app, BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest)
     return app

@@ -5,11 +5,11 @@ Recovery after an engine's death, forks and late extras all come through here; a
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.envserver.patience import within
 from shared.environment import Environment, Episode
 from shared.errors import RestepError
 from shared.protocol import Extra, StepResult, TaskInfo, observation_hash
@@ -39,13 +39,11 @@ async def replay(
 
     Each engine call may take ``timeout`` seconds. Raises ``replay_diverged``, EngineLost, TimeoutError.
     """
-    async with asyncio.timeout(timeout):
-        episode = await environment.reset(plan.task.id, plan.seed, plan.options)
+    episode = await within(timeout, environment.reset(plan.task.id, plan.seed, plan.options))
     try:
         _check(plan, 0, first_hash, observation_hash(episode.observation))
         for result in results:
-            async with asyncio.timeout(timeout):
-                answer = await episode.step(result.action)
+            answer = await within(timeout, episode.step(result.action))
             _check(
                 plan,
                 result.seq,
@@ -67,7 +65,6 @@ def _check(plan: Plan, seq: int, recorded: object, replayed: object) -> None:
 async def close_quietly(episode: Episode) -> None:
     """Give an episode back; an engine that fails to let go in time is logged, never the caller's problem."""
     try:
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await episode.close()
+        await within(_CLOSE_SECONDS, episode.close())
     except Exception:
         log.exception("closing an episode failed")

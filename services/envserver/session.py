@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from services.envserver.patience import within
 from services.envserver.replay import Plan, close_quietly, replay
 from services.envserver.work import Work
 from shared.environment import Environment, Episode, EpisodeKey
@@ -236,8 +237,7 @@ class Session:
     async def _ask_expert(self, key: EpisodeKey) -> ExpertAdvice:
         for attempt in range(1 + RECOVERIES):
             try:
-                async with asyncio.timeout(self._host.engine_timeout):
-                    return await self._host.environment.expert(key, self.plan.max_steps)
+                return await within(self._host.engine_timeout, self._host.environment.expert(key, self.plan.max_steps))
             except EngineLost:
                 await self._after_loss(attempt)
             except TimeoutError:
@@ -246,15 +246,14 @@ class Session:
 
     # --- engine --------------------------------------------------------------------------------------------
 
-    async def _with_engine(self, call: Callable[[Episode], Awaitable[T]]) -> T:
+    async def _with_engine(self, call: Callable[[Episode], Coroutine[Any, Any, T]]) -> T:
         """Call the episode; one that was lost is replayed first, at most ``RECOVERIES`` times in a call."""
         timeout = self._host.engine_timeout
         for attempt in range(1 + RECOVERIES):
             try:
                 if self._episode is None:
                     self._episode = await self._replayed(self.results)
-                async with asyncio.timeout(timeout):
-                    return await call(self._episode)
+                return await within(timeout, call(self._episode))
             except EngineLost:
                 self._drop_episode()
                 await self._after_loss(attempt)
@@ -274,8 +273,8 @@ class Session:
     async def _replayed(self, results: Sequence[StepResult]) -> Episode:
         host = self._host
         if not self.first_hash:
-            async with asyncio.timeout(host.engine_timeout):
-                episode = await host.environment.reset(self.plan.task.id, self.plan.seed, self.plan.options)
+            reset = host.environment.reset(self.plan.task.id, self.plan.seed, self.plan.options)
+            episode = await within(host.engine_timeout, reset)
             self.goal, self.observation = episode.goal, episode.observation
             self.first_hash = observation_hash(episode.observation)
             return episode
