@@ -14,9 +14,11 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from shared.store import TrajectoryStore
 from shared.trajectory import Provenance, Trajectory
 from trainer.charts import line_chart
 from trainer.files import write_whole
+from trainer.folder import GOLDEN, REFLECTED
 from trainer.results import ArmResult, Results
 from trainer.table import headline, interval_text, percent, protocol_line, signed
 
@@ -35,6 +37,18 @@ class Shown:
 def write_report(results: Results, folder: Path, episodes: Sequence[Shown]) -> Path:
     """Write the page into a run's folder and return its path. Raises ``store_failed``."""
     return write_whole(folder / REPORT_FILE, render_report(results, episodes))
+
+
+def episodes_worth_showing(store: TrajectoryStore) -> list[Shown]:
+    """Two reflected episodes with the most repairs, one in the middle of that order, and a golden one."""
+    reflected = sorted(
+        store.trajectories(REFLECTED, kept=True),
+        key=lambda trajectory: (-sum(step.provenance == "correction" for step in trajectory.steps), trajectory.id),
+    )
+    chosen = dict.fromkeys([0, 1, len(reflected) // 2])
+    golden = next(iter(store.trajectories(GOLDEN, kept=True)), None)
+    shown = [Shown("Self-reflected", trajectory) for trajectory in (reflected[i] for i in chosen if i < len(reflected))]
+    return [*shown, *([Shown("Golden", golden)] if golden else [])]
 
 
 def render_report(results: Results, episodes: Sequence[Shown]) -> str:

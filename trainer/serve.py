@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from shared.errors import RestepError
 from shared.settings import EnvironmentSettings, ServerSettings
+from trainer.shipped import NAME, locate
 
 Flags = Mapping[str, Any]
 S = TypeVar("S", bound=ServerSettings)
@@ -35,7 +36,8 @@ def _agent(flags: Flags) -> int:
         from services.agent.settings import AgentSettings
     except ImportError as error:
         raise _missing("agent", error) from None
-    return main(settings(AgentSettings, flags))
+    given = {**flags, "checkpoint": locate(str(flags.get("checkpoint") or os.environ.get("RESTEP_CHECKPOINT", NAME)))}
+    return main(settings(AgentSettings, given))
 
 
 SERVICES: Final[Mapping[str, tuple[int, Callable[[Flags], int]]]] = {"sciworld": (8003, _sciworld), "agent": (8010, _agent)}
@@ -59,12 +61,15 @@ def serve(service: str, flags: Flags, *, follow_stdin: bool = False) -> int:
 
 
 def settings(kind: type[S], flags: Flags) -> S:
-    """Settings from flags over environment variables. Raises ``invalid_request`` with the field's name."""
+    """Settings from flags over environment variables. Raises ``invalid_request`` with the field named, ``data_not_found``."""
     try:
-        return kind(**flags)
+        chosen = kind(**flags)
     except ValidationError as error:
         first = error.errors()[0]
         raise RestepError("invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if isinstance(chosen, EnvironmentSettings) and chosen.data is not None and not chosen.data.is_dir():
+        raise RestepError("data_not_found", f"{chosen.data} is no folder")
+    return chosen
 
 
 def _leave_with_stdin() -> None:

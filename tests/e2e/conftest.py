@@ -1,0 +1,41 @@
+"""One small demo, run as a user runs it, shared by the tests that look at what it left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = (
+    "name=small",
+    "tasks.types=[find-living-thing, find-non-living-thing]",
+    "tasks.per_type=6",
+    "evaluation_tasks.types=[find-living-thing, find-non-living-thing]",
+    "evaluation_tasks.per_type=2",
+    "finetune.epochs=1",
+    "environment.workers=1",
+)
+
+
+MARK = "RESTEP_TEST_RUNS"
+"""Every process that a demo starts inherits this variable: so those it forgot can be found."""
+
+
+def demo(runs: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    """``restep demo`` with settings, to its end."""
+    laid_over = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "trainer.cli", "demo", "--runs", str(runs), *laid_over]
+    environment = {**os.environ, MARK: str(runs)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment)
+
+
+@pytest.fixture(scope="session")
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a small run, and what the command printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    done = demo(runs, *SMALL)
+    assert done.returncode == 0, done.stderr
+    return runs / "small", done.stdout

@@ -1,0 +1,83 @@
+"""The demo from nothing to the table: real servers, real engine, real training, on a few tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shared.store import TrajectoryStore
+from tests.e2e.conftest import MARK, SMALL, demo
+from trainer.results import load_results
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+ARMS = ["base", "golden-small", "golden-all", "step", "step-unmasked"]
+
+
+def test_every_arm_is_in_the_results_and_in_the_table(small_demo: tuple[Path, str]) -> None:
+    folder, printed = small_demo
+    results = load_results(folder)
+    assert list(results.arms) == ARMS
+    for name in ARMS:
+        assert name in printed
+    for name, arm in results.arms.items():
+        assert arm.evaluation.episodes == 4
+        assert (arm.training is None) == (name == "base")
+    assert results.versions["sciworld engine"].startswith("scienceworld")
+
+
+def test_the_masked_arm_trains_fewer_tokens_of_the_same_data(small_demo: tuple[Path, str]) -> None:
+    arms = load_results(small_demo[0]).arms
+    masked, unmasked = arms["step"].training, arms["step-unmasked"].training
+    assert masked is not None
+    assert unmasked is not None
+    assert masked.tokens == unmasked.tokens
+    assert masked.trained_tokens == unmasked.trained_tokens - masked.masked_tokens
+
+
+def test_no_held_out_task_was_trained_on(small_demo: tuple[Path, str]) -> None:
+    tasks = load_results(small_demo[0]).tasks
+    assert not set(tasks["evaluation"]) & {*tasks["U1"], *tasks["U2"]}
+    assert not set(tasks["U1"]) & set(tasks["U2"])
+
+
+def test_reflected_episodes_have_their_errors_masked(small_demo: tuple[Path, str]) -> None:
+    store = TrajectoryStore(small_demo[0] / "trajectories.db")
+    try:
+        steps = [step for trajectory in store.trajectories("reflected") for step in trajectory.steps]
+    finally:
+        store.close()
+    assert steps
+    assert all(step.loss == 0 for step in steps if step.provenance == "error")
+    assert all(step.verdict is not None for step in steps if step.provenance in ("error", "student"))
+
+
+def test_its_servers_are_gone(small_demo: tuple[Path, str]) -> None:
+    runs = str(small_demo[0].parent)
+    assert not [process.pid for process in psutil.process_iter() if _environment(process).get(MARK) == runs]
+
+
+def test_the_same_command_again_finds_everything_done(small_demo: tuple[Path, str]) -> None:
+    folder, _ = small_demo
+    before = load_results(folder)
+    again = demo(folder.parent, *SMALL)
+    assert again.returncode == 0, again.stderr
+    after = load_results(folder)
+    assert {name: arm.evaluation for name, arm in after.arms.items()} == {
+        name: arm.evaluation for name, arm in before.arms.items()
+    }
+
+
+def test_another_recipe_may_not_use_the_folder(small_demo: tuple[Path, str]) -> None:
+    done = demo(small_demo[0].parent, *SMALL, "seed=7")
+    assert done.returncode == 1
+    assert "begun with another seed" in done.stderr
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return {}

@@ -1,0 +1,96 @@
+"""A user's mistake at the command line is one line and a non-zero exit code, never a stack trace."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def restep(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainer.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line, checked to be one."""
+    assert done.returncode != 0
+    lines = done.stderr.strip().splitlines()
+    assert "Traceback" not in done.stderr
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_an_unknown_server_is_named() -> None:
+    assert "no server 'doom'" in complaint(restep("serve", "doom"))
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        line = complaint(restep("serve", "sciworld", "--port", str(port)))
+    assert f"127.0.0.1:{port} is in use" in line
+
+
+def test_a_wrong_setting_is_named() -> None:
+    assert "workers" in complaint(restep("serve", "sciworld", "--workers", "0"))
+
+
+def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
+    assert "absent" in complaint(restep("serve", "sciworld", "--token-file", str(tmp_path / "absent")))
+
+
+def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
+    assert "absent" in complaint(restep("serve", "sciworld", "--data", str(tmp_path / "absent")))
+
+
+def test_a_checkpoint_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    line = complaint(restep("serve", "agent", "--port", "0", "--checkpoint", str(tmp_path / "absent")))
+    assert "absent" in line
+    assert "checkpoint_not_found" in line
+
+
+@pytest.mark.parametrize("command", [["experiment"], ["collect", "golden"], ["finetune"]])
+def test_a_missing_recipe_is_named(command: list[str], tmp_path: Path) -> None:
+    arm = ["step"] if command == ["finetune"] else []
+    line = complaint(restep(*command, str(tmp_path / "absent.yaml"), *arm, "--runs", str(tmp_path)))
+    assert "absent.yaml" in line
+    assert "invalid_recipe" in line
+
+
+def test_a_wrong_recipe_field_is_named(tmp_path: Path) -> None:
+    line = complaint(restep("demo", "--runs", str(tmp_path), "--set", "finetune.epochs=many"))
+    assert "finetune.epochs" in line
+
+
+def test_an_unknown_arm_is_named(tmp_path: Path) -> None:
+    line = complaint(restep("evaluate", "demo", "best", "--runs", str(tmp_path)))
+    assert "no arm 'best'" in line
+
+
+def test_an_arm_that_is_not_trained_is_named(tmp_path: Path) -> None:
+    line = complaint(restep("evaluate", "demo", "step", "--runs", str(tmp_path)))
+    assert "checkpoint_not_found" in line
+
+
+def test_a_report_of_no_run_is_refused(tmp_path: Path) -> None:
+    assert "data_not_found" in complaint(restep("report", str(tmp_path / "absent")))
+
+
+def test_an_environment_that_is_not_there_is_named(tmp_path: Path) -> None:
+    line = complaint(
+        restep("collect", "golden", "demo", "--runs", str(tmp_path), "--set", "environment.url=http://127.0.0.1:9")
+    )
+    assert "127.0.0.1:9" in line

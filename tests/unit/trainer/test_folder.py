@@ -1,0 +1,50 @@
+"""A run's folder belongs to one recipe, and remembers what it took across restarts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import RestepError
+from trainer.folder import RunFolder
+from trainer.recipe import load_recipe
+
+
+def test_the_same_recipe_goes_on(tmp_path: Path) -> None:
+    first = RunFolder.claim(load_recipe("demo"), tmp_path)
+    assert RunFolder.claim(load_recipe("demo"), tmp_path).path == first.path
+
+
+def test_where_it_runs_may_change(tmp_path: Path) -> None:
+    RunFolder.claim(load_recipe("demo"), tmp_path)
+    RunFolder.claim(load_recipe("demo", ["environment.url=http://127.0.0.1:1"]), tmp_path)
+
+
+def test_another_recipe_is_refused_with_the_field_named(tmp_path: Path) -> None:
+    RunFolder.claim(load_recipe("demo"), tmp_path)
+    with pytest.raises(RestepError, match=r"tasks\.per_type \(.*, not 3\)") as caught:
+        RunFolder.claim(load_recipe("demo", ["tasks.per_type=3"]), tmp_path)
+    assert caught.value.code == "invalid_recipe"
+
+
+def test_seconds_add_up_over_restarts(tmp_path: Path) -> None:
+    folder = RunFolder.claim(load_recipe("demo"), tmp_path)
+    with folder.timed("golden"):
+        pass
+    with pytest.raises(KeyboardInterrupt), folder.timed("reflected"):
+        raise KeyboardInterrupt
+    assert set(RunFolder(folder.path).seconds()) == {"golden", "reflected"}
+
+
+def test_a_folder_that_is_no_run_has_no_store(tmp_path: Path) -> None:
+    with pytest.raises(RestepError) as caught:
+        RunFolder(tmp_path / "absent").store()
+    assert caught.value.code == "data_not_found"
+
+
+def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RestepError) as caught:
+        RunFolder.claim(load_recipe("demo"), tmp_path / "file")
+    assert caught.value.code == "store_failed"

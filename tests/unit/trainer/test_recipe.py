@@ -1,0 +1,71 @@
+"""A wrong recipe is refused at once, with the field named; a right one says everything an experiment does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import RestepError
+from trainer.recipe import load_recipe, packaged_recipes
+
+
+def refused(settings: list[str], source: str = "demo") -> str:
+    with pytest.raises(RestepError) as caught:
+        load_recipe(source, settings)
+    assert caught.value.code == "invalid_recipe"
+    return caught.value.detail
+
+
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_every_packaged_recipe_is_right(name: str) -> None:
+    assert load_recipe(name).arms
+
+
+def test_the_demo_compares_the_four_arms() -> None:
+    recipe = load_recipe("demo")
+    assert list(recipe.arms) == ["golden-small", "golden-all", "step", "step-unmasked"]
+    assert recipe.arms["step"].weights.mask_errors
+    assert not recipe.arms["step-unmasked"].weights.mask_errors
+    assert recipe.evaluation_tasks.split != recipe.tasks.split
+
+
+def test_settings_are_laid_over_the_recipe() -> None:
+    recipe = load_recipe("demo", ["tasks.per_type=3", "name=small", "evaluation.collection.concurrency=2"])
+    assert (recipe.name, recipe.tasks.per_type, recipe.evaluation.collection.concurrency) == ("small", 3, 2)
+
+
+def test_an_unknown_field_is_named() -> None:
+    assert "golden.colour" in refused(["golden.colour=blue"])
+
+
+def test_a_wrong_value_is_named() -> None:
+    assert "tasks.per_type" in refused(["tasks.per_type=many"])
+
+
+def test_the_evaluation_must_not_be_on_the_training_split() -> None:
+    assert "evaluation_tasks.split" in refused(["evaluation_tasks.split=train"])
+
+
+def test_the_student_must_not_need_what_it_collects() -> None:
+    assert "student" in refused(["student=step"])
+
+
+def test_an_arm_that_is_not_there_is_named() -> None:
+    assert "reference" in refused(["reference=best"])
+
+
+@pytest.mark.parametrize("setting", ["novalue", "=1", "name.sub=1", "a..b=1"])
+def test_a_setting_must_be_a_path_and_a_value(setting: str) -> None:
+    assert "--set" in refused([setting])
+
+
+def test_a_missing_file_says_which_recipes_there_are() -> None:
+    assert "demo" in refused([], "nowhere.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "name: [", ""])
+def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    refused([], str(path))

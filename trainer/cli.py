@@ -1,0 +1,194 @@
+"""The ``restep`` command: flags in, one call, words out. Everything it does can be done from Python without it.
+
+A user's mistake is one line on standard error and exit code 1 (2 for a wrong flag); an interrupt says what is kept.
+Heavy imports stay inside the commands: an environment server needs none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from shared.errors import RestepError
+
+if TYPE_CHECKING:
+    from trainer.experiment import Experiment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train language-model agents on self-reflected trajectories with partial masking (STeP).",
+)
+collect_app = typer.Typer(no_args_is_help=True, help="Collect trajectories; the same command goes on where it stopped.")
+app.add_typer(collect_app, name="collect")
+
+Recipe = Annotated[str, typer.Argument(help="a recipe file, or the name of one that comes with restep")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="key.sub=value, laid over the recipe; may be repeated")]
+Runs = Annotated[Path, typer.Option(help="folder of runs")]
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="sciworld or agent")],
+    host: Annotated[str | None, typer.Option(help="address to listen on [127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes a free one [sciworld 8003, agent 8010]")] = None,
+    data: Annotated[Path | None, typer.Option(help="folder with the benchmarks' data")] = None,
+    workers: Annotated[int | None, typer.Option(help="engine workers (JVMs)")] = None,
+    capacity: Annotated[int | None, typer.Option(help="sessions held at once")] = None,
+    expert: Annotated[bool | None, typer.Option("--expert", help="serve the privileged expert route")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="file with the bearer token clients must send")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="agent: checkpoint folder or name [the base that comes along]")] = None,
+    follow_stdin: Annotated[bool, typer.Option("--follow-stdin", hidden=True)] = False,
+) -> None:
+    """Serve an environment or the agent until SIGTERM."""
+    from trainer.serve import serve as run
+
+    flags = {
+        "host": host,
+        "port": port,
+        "data": data,
+        "workers": workers,
+        "capacity": capacity,
+        "expert": expert,
+        "token_file": token_file,
+        "checkpoint": checkpoint,
+    }
+    raise typer.Exit(run(service, flags, follow_stdin=follow_stdin))
+
+
+@app.command()
+def demo(runs: Runs = Path("runs"), settings: Settings = None) -> None:
+    """The whole method on the real engine, in minutes, on this machine."""
+    experiment("demo", runs, settings)
+
+
+@app.command()
+def experiment(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
+    """Collect, train the arms, evaluate, and write the table. Goes on where it stopped."""
+    _with_experiment(recipe, runs, settings, lambda experiment: experiment.run())
+
+
+@collect_app.command("golden")
+def collect_golden(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
+    """Golden trajectories of a recipe's training tasks, by the expert."""
+    _with_experiment(recipe, runs, settings, lambda experiment: experiment.golden())
+
+
+@collect_app.command("reflected")
+def collect_reflected(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
+    """Self-reflected trajectories on U2: the student acts, the teacher judges and repairs."""
+    _with_experiment(recipe, runs, settings, lambda experiment: experiment.reflected())
+
+
+@app.command()
+def finetune(
+    recipe: Recipe,
+    arm: Annotated[str, typer.Argument(help="which arm of the recipe")],
+    runs: Runs = Path("runs"),
+    settings: Settings = None,
+) -> None:
+    """Train one arm of a recipe on what was collected."""
+    _with_experiment(recipe, runs, settings, lambda experiment: experiment.train(arm))
+
+
+@app.command()
+def evaluate(
+    recipe: Recipe,
+    arm: Annotated[str, typer.Argument(help="which arm of the recipe, or `base`")],
+    runs: Runs = Path("runs"),
+    settings: Settings = None,
+) -> None:
+    """Play a recipe's held-out tasks with one of its models."""
+    _with_experiment(recipe, runs, settings, lambda experiment: experiment.evaluate(arm))
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")]) -> None:
+    """Write report.html from results.json again, and print the table."""
+    from trainer.folder import RunFolder
+    from trainer.report import episodes_worth_showing, write_report
+    from trainer.results import load_results
+    from trainer.table import arms_table
+
+    results = load_results(run)
+    console = Console()
+    console.print(arms_table(results))
+    console.print(f"report: {write_report(results, run, episodes_worth_showing(RunFolder(run).store()))}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
+    collection: Annotated[str, typer.Argument(help="which collection: golden, reflected, or an evaluation")],
+    path: Annotated[Path, typer.Argument(help="the JSONL file to write")],
+) -> None:
+    """Write a collection's trajectories as JSON lines."""
+    from trainer.folder import RunFolder
+
+    store = RunFolder(run).store()
+    Console().print(f"{store.export_jsonl(collection, path)} trajectories in {path}")
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
+    collection: Annotated[str, typer.Argument(help="which collection")],
+    url: Annotated[str, typer.Option(help="an environment server")],
+) -> None:
+    """Replay stored trajectories against a server: every observation and score must come again."""
+    from trainer.folder import RunFolder
+    from trainer.verify import verify_collection
+
+    count = asyncio.run(verify_collection(RunFolder(run).store(), collection, url))
+    Console().print(f"{count} trajectories replayed, every observation and score the same")
+
+
+@app.command()
+def pretrain(
+    out: Annotated[Path, typer.Argument(help="folder of the checkpoint")],
+    settings: Settings = None,
+) -> None:
+    """Make the base student again from the simulators' own text (hours on a CPU)."""
+    from trainer.pretrain import pretrain as run
+    from trainer.pretrain import pretrain_config
+
+    run(pretrain_config(out, settings or []))
+
+
+def _with_experiment(
+    recipe: str, runs: Path, settings: list[str] | None, work: Callable[[Experiment], Coroutine[Any, Any, object]]
+) -> None:
+    from trainer.experiment import Experiment
+    from trainer.recipe import load_recipe
+
+    chosen = load_recipe(recipe, settings or [])
+
+    async def run() -> None:
+        async with Experiment(chosen, runs, Console()) as experiment:
+            await work(experiment)
+
+    asyncio.run(run())
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    try:
+        app()
+    except RestepError as error:
+        errors.print(f"restep: {error.detail} [{error.code}]")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("restep: interrupted; what was finished is kept, the same command goes on from there")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

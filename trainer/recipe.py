@@ -1,0 +1,150 @@
+"""A recipe: everything an experiment does, as one YAML file that is refused when a field of it is wrong.
+
+The three stages of STeP with their options, and the arms that are compared. An arm says which trajectories it is
+trained on and what its masks are; so an ablation is a few lines of a recipe, never a branch in the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal, Self, cast
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from shared.errors import RestepError
+from trainer.evaluate import EvaluateConfig
+from trainer.finetune import FinetuneConfig, FinetuneOptions
+from trainer.golden import GoldenConfig
+from trainer.options import Options
+from trainer.reflect import ReflectConfig
+from trainer.rollout import SamplingConfig
+from trainer.shipped import locate
+from trainer.split import SplitConfig
+from trainer.tasks import TaskSelection
+from trainer.weights import WeightOptions
+
+Source = Literal["golden_u1", "golden_u2", "reflected_u2"]
+"""D1, D2, and the reflected trajectories on U2."""
+
+PACKAGED: Final = resources.files("trainer") / "recipes"
+
+
+class EnvironmentOptions(Options):
+    """Where the episodes are played."""
+
+    name: str = Field(default="sciworld", description="which environment; a server of it is started when no url is given")
+    url: str | None = Field(default=None, description="a running server, started with --expert")
+    workers: int = Field(default=2, ge=1, description="engine workers of a server started here")
+
+
+class AgentOptions(Options):
+    """Where the student answers."""
+
+    url: str | None = Field(default=None, description="a running agent service; one is started here when none is given")
+
+
+class Arm(Options):
+    """One model to train and compare."""
+
+    description: str = ""
+    data: list[Source] = Field(min_length=1, description="what it is trained on")
+    weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
+
+
+class Recipe(Options):
+    """An experiment."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the folder under runs/")
+    description: str = ""
+    seed: int = Field(default=0, description="seed of training and sampling")
+    base: str = Field(default="base", description="the student before training: a checkpoint folder, a name, or `base`")
+    environment: EnvironmentOptions = EnvironmentOptions()
+    agent: AgentOptions = AgentOptions()
+    tasks: TaskSelection = Field(default=TaskSelection(), description="U, the training tasks")
+    split: SplitConfig = SplitConfig()
+    golden: GoldenConfig = GoldenConfig()
+    sampling: SamplingConfig = Field(default=SamplingConfig(), description="how the student answers on U2")
+    student: str = Field(default="golden-small", description="the arm whose model plays on U2")
+    reflected: ReflectConfig = ReflectConfig()
+    finetune: FinetuneOptions = FinetuneOptions()
+    arms: dict[str, Arm] = Field(min_length=1)
+    reference: str = Field(description="the arm the others are compared with")
+    evaluation_tasks: TaskSelection = Field(default=TaskSelection(split="test"), description="held-out tasks")
+    evaluation: EvaluateConfig = EvaluateConfig()
+    evaluate_base: bool = Field(default=True, description="evaluate the untrained base as well")
+
+    def finetune_config(self, arm: Arm, output: Path) -> FinetuneConfig:
+        """The fine-tuning of one arm into a folder. Raises ``checkpoint_not_found``."""
+        return FinetuneConfig(
+            **self.finetune.model_dump(), base=locate(self.base), output=output, seed=self.seed, weights=arm.weights
+        )
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        for field in ("student", "reference"):
+            if getattr(self, field) not in self.arms:
+                raise ValueError(f"{field}: no arm {getattr(self, field)!r}; there are: {', '.join(self.arms)}")
+        if "reflected_u2" in self.arms[self.student].data:
+            raise ValueError(f"student: arm {self.student!r} needs the trajectories it would collect")
+        if self.tasks.split == self.evaluation_tasks.split:
+            raise ValueError(f"evaluation_tasks.split: {self.tasks.split!r} is what the student is trained on")
+        return self
+
+
+def load_recipe(source: str, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, or one of the package's by name, with ``key.sub=value`` settings laid over it.
+
+    Values are YAML. Raises ``invalid_recipe`` with the field named.
+    """
+    text = _read(source)
+    try:
+        body: object = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RestepError("invalid_recipe", f"{source}: {' '.join(str(error).split())}") from None
+    if not isinstance(body, dict):
+        raise RestepError("invalid_recipe", f"{source}: a recipe is a mapping of fields")
+    fields = cast(dict[str, Any], body)
+    for setting in settings:
+        _lay_over(fields, setting)
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RestepError("invalid_recipe", f"{where + ': ' if where else ''}{first['msg']}") from None
+
+
+def packaged_recipes() -> list[str]:
+    """Names of the recipes that come with restep."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in PACKAGED.iterdir() if entry.name.endswith(".yaml"))
+
+
+def _read(source: str) -> str:
+    if source in packaged_recipes():
+        return (PACKAGED / f"{source}.yaml").read_text()
+    try:
+        return Path(source).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(packaged_recipes())
+        why = error.strerror if isinstance(error, OSError) else "not text"
+        raise RestepError("invalid_recipe", f"{source}: {why}; recipes by name: {known}") from None
+
+
+def _lay_over(fields: dict[str, Any], setting: str) -> None:
+    path, equals, value = setting.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise RestepError("invalid_recipe", f"--set {setting!r}: write key.sub=value")
+    here = fields
+    for key in keys[:-1]:
+        below = here.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise RestepError("invalid_recipe", f"--set {path}: {key} is not a section")
+        here = cast(dict[str, Any], below)
+    try:
+        here[keys[-1]] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise RestepError("invalid_recipe", f"--set {path}: {value!r} is not YAML") from None
