@@ -149,7 +149,8 @@ def _prepare(engine: Engine, where: str) -> None:
 
 
 def _create(engine: Engine, table: Table) -> None:
-    with engine.begin() as connection:
+    # IF NOT EXISTS is not atomic everywhere: PostgreSQL lets two creators race and tells the second of a taken name.
+    with suppress(IntegrityError), engine.begin() as connection:
         connection.execute(CreateTable(table, if_not_exists=True))
         for index in table.indexes:
             connection.execute(CreateIndex(index, if_not_exists=True))

@@ -135,7 +135,7 @@ class TrajectoryStore:
         """Record that a unit failed, with the cause; a repeated failure is counted and the last cause stays."""
         unit = {"run": run, "task_id": task_id, "attempt": attempt}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        cause = {"code": error.code, "detail": error.detail, "last_failed": now}
+        cause = {"code": error.code, "detail": _storable(error.detail), "last_failed": now}
         again = update(FailedUnit).filter_by(**unit).values(tries=FailedUnit.tries + 1, **cause)
         try:
             with self._write() as connection:
@@ -260,6 +260,11 @@ def _row(trajectory: Trajectory, attempt: int, kept: bool) -> dict[str, Any]:
         "created": trajectory.created,
         "document": document,
     }
+
+
+def _storable(text: str) -> str:
+    """Text of unknown origin as every database takes it: no half characters, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _same_unit() -> ColumnElement[bool]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -15,12 +14,6 @@ from tests.support.process import CellarProcess
 
 Serve = Callable[..., AbstractAsyncContextManager[str]]
 QUICK = RetryPolicy(patience=30.0, first_contact=5.0, base=0.01, cap=0.05)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what nothing announces; the test's own time limit ends a wait in vain."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture

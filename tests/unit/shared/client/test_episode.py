@@ -14,7 +14,8 @@ from shared.protocol import StepResult
 from tests.support.cellar import Cellar, CellarEpisode
 from tests.support.process import CellarProcess
 from tests.support.proxy import Fate, Proxy
-from tests.unit.shared.client.conftest import QUICK, Serve, until
+from tests.support.waiting import until
+from tests.unit.shared.client.conftest import QUICK, Serve
 
 # The key of task 2 lies in room 2.
 WIN = ["go east", "look", "go east", "take key", "go west", "go west", "open door"]

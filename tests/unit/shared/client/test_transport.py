@@ -13,7 +13,8 @@ import pytest
 from shared.client import EnvironmentClient, RetryPolicy
 from shared.errors import RestepError
 from tests.support.cellar import Cellar
-from tests.unit.shared.client.conftest import QUICK, Serve, until
+from tests.support.waiting import until
+from tests.unit.shared.client.conftest import QUICK, Serve
 
 IMPATIENT = RetryPolicy(patience=0.2, first_contact=0.2, base=0.01, cap=0.02)
 _REAL_SLEEP = asyncio.sleep

@@ -150,6 +150,11 @@ def test_failures_keep_cause_and_tries(store: TrajectoryStore) -> None:
     assert store.runs() == ["run"]
 
 
+def test_any_cause_can_be_recorded(store: TrajectoryStore) -> None:
+    store.fail("run", "a/1", 0, RestepError("internal", "half a character \ud83d and a \0"))
+    assert store.failures("run")[0].detail == "half a character ? and a \ufffd"
+
+
 def test_a_failure_that_was_made_good_stays_on_record(store: TrajectoryStore) -> None:
     store.fail("run", "a/1", 0, RestepError("internal"))
     store.commit(make_trajectory("a/1"), kept=True)
