@@ -1,0 +1,64 @@
+"""A checkpoint to train: its tokenizer, its limits and its weights, always as float32.
+
+Small updates to half-precision weights round to nothing, and a checkpoint's own type would be taken by default.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from shared.errors import RestepError
+
+_HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A checkpoint without its weights. ``positions`` is the longest sequence it was made for, in tokens."""
+
+    source: str
+    tokenizer: PreTrainedTokenizerBase
+    positions: int
+
+    def load(self) -> PreTrainedModel:
+        """The model in float32. Raises ``checkpoint_not_found`` or ``unsuitable_model``."""
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=torch.float32)
+        except (OSError, ValueError) as error:
+            raise RestepError("checkpoint_not_found", f"{self.source}: {_first_line(error)}") from None
+        rows = int(model.get_input_embeddings().num_embeddings)
+        if len(self.tokenizer) > rows:
+            raise RestepError("unsuitable_model", f"{self.source}: {len(self.tokenizer)} tokens but {rows} embeddings")
+        return cast("PreTrainedModel", model)
+
+
+def open_base(source: str) -> Base:
+    """Read tokenizer and configuration of a folder or a Hugging Face name.
+
+    Raises ``checkpoint_not_found`` when there is neither, or ``unsuitable_model`` when it cannot be read.
+    """
+    path = Path(source).expanduser()
+    if not path.is_dir() and not _HUB_NAME.fullmatch(source):
+        raise RestepError("checkpoint_not_found", f"{source}: no such folder")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise RestepError("checkpoint_not_found", f"{source}: no config.json in this folder")
+    where = str(path) if path.is_dir() else source
+    try:
+        config = cast("Any", AutoConfig.from_pretrained(where))
+        tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(where))
+    except (OSError, ValueError, KeyError) as error:
+        code = "unsuitable_model" if path.is_dir() else "checkpoint_not_found"
+        raise RestepError(code, f"{source}: {_first_line(error)}") from None
+    text = config.get_text_config()
+    positions = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or 2048
+    return Base(where, tokenizer, int(positions))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

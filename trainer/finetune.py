@@ -1,0 +1,247 @@
+"""Fine-tuning on trajectories with partial masking: one call, one folder, resumable by the same call.
+
+The folder holds a Hugging Face checkpoint, ``metrics.jsonl`` with a line for each optimiser step, and, written last,
+``restep.json``, the card: what was trained on what, how, and with which result. A folder with a card is finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import orjson
+import torch
+from accelerate import PartialState
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from transformers import TrainingArguments, set_seed
+from transformers.utils import logging as transformers_logging
+
+from shared.errors import RestepError
+from shared.trajectory import Trajectory
+from trainer.attention import use_document_attention
+from trainer.checkpoint import Base, open_base
+from trainer.masked_trainer import MaskedTrainer
+from trainer.options import Options
+from trainer.pack import Pack, PackReport, data_hash, pack
+from trainer.render import Renderer
+from trainer.training_folder import CARD_FILE, TrainingFolder
+from trainer.training_progress import TrainingProgress, TrainingReport
+from trainer.weights import WeightOptions, normalise, step_weights
+
+log = logging.getLogger(__name__)
+
+_PACKAGES: Final = ("torch", "transformers", "accelerate")
+
+
+class FinetuneOptions(Options):
+    """How the student is trained; the defaults are those of the golden-trajectory literature (arXiv 2403.02502)."""
+
+    epochs: float = Field(default=3.0, gt=0.0, description="passes over the data")
+    learning_rate: float = Field(default=2e-5, gt=0.0, description="peak of the schedule")
+    schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="after the warm-up")
+    warmup: float = Field(default=0.03, ge=0.0, lt=1.0, description="share of the optimiser steps")
+    weight_decay: float = Field(default=0.0, ge=0.0, description="of AdamW")
+    max_grad_norm: float = Field(default=1.0, ge=0.0, description="gradients are clipped to this norm; 0 does not clip")
+    batch_tokens: int = Field(default=32768, ge=1, description="tokens of an optimiser step over all processes, in whole rows")
+    pack_tokens: int = Field(default=4096, ge=16, description="tokens of a row, which is a micro-batch")
+    max_length: int | None = Field(default=None, ge=16, description="longest trajectory in tokens; None takes the model's")
+    chat_format: str | None = Field(default=None, description="None takes the first that fits the tokenizer")
+    save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
+    device: Literal["auto", "cpu"] = Field(default="auto", description="auto takes an accelerator where there is one")
+
+
+class FinetuneConfig(FinetuneOptions):
+    """One fine-tuning."""
+
+    base: str = Field(description="checkpoint to start from: a folder or a Hugging Face name")
+    output: Path = Field(description="folder of the result")
+    seed: int = Field(default=0, description="of packing, order and dropout")
+    weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
+
+    def fingerprint(self, data: str) -> str:
+        """Identity of the outcome: everything but where it is written and how fast it is computed."""
+        body = self.model_dump(mode="json", exclude={"output", "threads", "save_steps"})
+        return hashlib.sha256(orjson.dumps([body, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+class FinetuneResult(BaseModel):
+    """The card. Token counts are of one epoch; ``curve`` is ``metrics.jsonl``; see :class:`trainer.pack.PackReport`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fingerprint: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    data_hash: str
+    parameters: int
+    trajectories: int
+    packs: int
+    tokens: int
+    trained_tokens: int
+    masked_tokens: int
+    longest: int
+    efficiency: float
+    cut_trajectories: int
+    cut_steps: dict[str, dict[str, int]]
+    dropped: dict[str, int]
+    epochs: float
+    steps: int
+    seconds: float
+    final_loss: float | None
+    curve: list[dict[str, float]]
+
+
+def finetune(
+    config: FinetuneConfig, trajectories: Iterable[Trajectory], report: TrainingReport | None = None
+) -> FinetuneResult:
+    """Train ``config.base`` on trajectories and write ``config.output``.
+
+    Called again it returns the finished result, or goes on from the last checkpoint with the same outcome. Raises
+    ``checkpoint_not_found``, ``unsuitable_model``, ``unsuitable_template``, ``invalid_recipe`` (nothing to train on,
+    or the folder holds another training) and ``store_failed`` (the folder cannot be written).
+    """
+    base = open_base(config.base)
+    packs, packed = prepare(config, base, trajectories)
+    hashed = data_hash(packs)
+    fingerprint = config.fingerprint(hashed)
+    folder = TrainingFolder(config.output)
+    finished = load_card(config.output)
+    if finished is not None:
+        folder.check(finished.fingerprint, fingerprint)
+        return finished
+    folder.claim(fingerprint)
+    with _quiet(), _threads(config.threads):
+        try:
+            figures = _train(config, base, packs, folder, report)
+        except OSError as error:
+            raise RestepError("store_failed", f"{config.output}: {error.strerror or error}") from error
+    result = FinetuneResult(
+        fingerprint=fingerprint,
+        config=config.model_dump(mode="json"),
+        versions={name: version(name) for name in _PACKAGES},
+        data_hash=hashed,
+        epochs=config.epochs,
+        **asdict(packed),
+        **figures,
+    )
+    if PartialState().is_main_process:
+        (config.output / "training_args.bin").unlink(missing_ok=True)  # a pickle that the card makes superfluous
+        base.tokenizer.save_pretrained(config.output)
+        folder.finish(result.model_dump_json(indent=1).encode())
+    return result
+
+
+def prepare(config: FinetuneConfig, base: Base, trajectories: Iterable[Trajectory]) -> tuple[list[Pack], PackReport]:
+    """Rows of token ids and weights. Raises ``invalid_recipe`` when no trained token is left."""
+    renderer = Renderer.from_tokenizer(base.tokenizer, config.chat_format)
+    longest = min(config.max_length or base.positions, base.positions)
+    documents = (
+        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation) for one in trajectories
+    )
+    packs, packed = pack(documents, config.pack_tokens, longest, config.seed)
+    if not packs:
+        raise RestepError("invalid_recipe", f"nothing to train on: no trajectory has a trained step within {longest} tokens")
+    if packed.cut_trajectories:
+        log.warning("%d trajectories cut at %d tokens; steps lost: %s", packed.cut_trajectories, longest, packed.cut_steps)
+    if packed.dropped:
+        log.warning("trajectories without a trained step, dropped: %s", packed.dropped)
+    return packs, packed
+
+
+def load_card(folder: Path) -> FinetuneResult | None:
+    """The result of a finished fine-tuning, None where there is none. Raises ``data_corrupt``, ``store_failed``."""
+    card = TrainingFolder(folder).card()
+    try:
+        return FinetuneResult.model_validate_json(card) if card is not None else None
+    except ValidationError as error:
+        raise RestepError("data_corrupt", f"{folder / CARD_FILE}: {error.errors()[0]['msg']}") from None
+
+
+def _train(
+    config: FinetuneConfig, base: Base, packs: Sequence[Pack], folder: TrainingFolder, report: TrainingReport | None
+) -> dict[str, Any]:
+    """Run the Trainer to its end and save the model; what only training knows of the result."""
+    began = time.monotonic()
+    set_seed(config.seed)
+    model = base.load()
+    use_document_attention(model)
+    resumed = folder.last_checkpoint()
+    lines = folder.metrics(until=resumed[1] if resumed else 0)
+    before = lines[-1]["seconds"] if lines else 0.0
+
+    def on_log(line: dict[str, float]) -> None:
+        lines.append(line | {"seconds": before + time.monotonic() - began})
+        folder.add_metrics(lines[-1])
+        if report is not None:
+            steps = int(trainer.state.max_steps)
+            report(TrainingProgress(int(line["step"]), steps, line.get("loss"), line["tokens_per_second"]))
+
+    trainer = MaskedTrainer(model, _arguments(config, len(packs)), packs, on_log)
+    trainer.train(resume_from_checkpoint=str(resumed[0]) if resumed else None)
+    model.config.use_cache = True  # the Trainer switches it off for training; who generates with it wants it on
+    trainer.save_model(str(config.output))
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "steps": int(trainer.state.global_step),
+        "seconds": before + time.monotonic() - began,
+        "final_loss": next((line["loss"] for line in reversed(lines) if "loss" in line), None),
+        "curve": lines,
+    }
+
+
+def _arguments(config: FinetuneConfig, packs: int) -> TrainingArguments:
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun and accelerate
+    rows = max(1, round(config.batch_tokens / config.pack_tokens / processes))
+    return TrainingArguments(
+        output_dir=str(TrainingFolder(config.output).checkpoints),
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=min(rows, -(-packs // processes)),
+        num_train_epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.schedule if config.schedule != "constant" else "constant_with_warmup",
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=config.save_steps,
+        save_total_limit=2,
+        use_cpu=config.device == "cpu",
+        average_tokens_across_devices=True,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to=[],
+    )
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """No bars of the library between ours."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def _threads(count: int | None) -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

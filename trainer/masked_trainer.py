@@ -1,0 +1,110 @@
+"""The Hugging Face Trainer with this project's objective, rows and figures; everything else stays its own.
+
+One code path from one CPU to many processes: accelerate places the model, we say what the loss is, what it is
+divided by (the weight of all tokens of the optimiser step, all micro-batches and ranks), and what is logged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
+
+from trainer.loss import LossSums, describe_sums, weighted_nll
+from trainer.pack import Batch, Pack, collate
+from trainer.render import KINDS, Rendered
+
+LogLine = Callable[[dict[str, float]], None]
+_OURS: Final = ("predictors", "targets", "weights", "kinds")
+
+
+class _Rows(Dataset[Pack]):
+    """Rows, filled up with empty ones to a multiple of the processes, so that none is ever repeated to make them even."""
+
+    def __init__(self, packs: Sequence[Pack], processes: int) -> None:
+        self._packs = [*packs, *[_NOTHING] * (-len(packs) % processes)]
+
+    def __len__(self) -> int:
+        return len(self._packs)
+
+    def __getitem__(self, index: int) -> Pack:
+        return self._packs[index]
+
+
+class MaskedTrainer(Trainer):
+    """Trains on rows with per-token weights and hands a line of figures per optimiser step to ``on_log``.
+
+    A figure ``tokens_per_second`` counts all tokens of a row, of all ranks, over wall time.
+    """
+
+    loss_is_scaled_for_ga = True  # divided by the weight of the whole step, never again by the number of micro-batches
+
+    def __init__(self, model: PreTrainedModel, args: TrainingArguments, packs: Sequence[Pack], on_log: LogLine) -> None:
+        rows = _Rows(packs, cast("int", args.world_size))
+        super().__init__(model=model, args=args, train_dataset=rows, data_collator=_collate_one)
+        self.remove_callback(PrinterCallback)
+        self._sums = LossSums(args.device)
+        self._on_log = on_log
+        self._since = time.monotonic()
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """One row's share of the step's objective. Logits are made for predicted positions only."""
+        predictors, targets, weights, kinds = (cast("torch.Tensor", inputs[name]) for name in _OURS)
+        context = {name: value for name, value in inputs.items() if name not in _OURS}
+        outputs = model(**context, logits_to_keep=predictors, use_cache=False)
+        total, nll = weighted_nll(outputs.logits[0], targets, weights)
+        self._sums.add(nll, weights, kinds, int(context["input_ids"].numel()))
+        divisor = weights.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
+        # ranks average their gradients, hence the factor; a step without any weight is a zero, not 0/0
+        loss = total * self.accelerator.num_processes / torch.where(divisor > 0, divisor, 1.0).to(total.dtype)
+        return (loss, outputs) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+        """The divisor: weight of all predicted tokens of the step on all ranks."""
+        own = sum((batch["weights"].sum(dtype=torch.float64) for batch in batch_samples), torch.zeros((), dtype=torch.float64))
+        return cast("torch.Tensor", self.accelerator.reduce(own.to(device), reduction="sum"))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Replace the Trainer's averaged loss by the exact sums of the interval; called on every rank."""
+        sums = cast("torch.Tensor", self.accelerator.reduce(self._sums.take(), reduction="sum"))
+        if "train_runtime" in logs:  # the Trainer's closing summary
+            return super().log(logs, start_time)
+        now = time.monotonic()
+        figures = describe_sums(sums)
+        figures["tokens_per_second"] = figures["tokens"] / max(now - self._since, 1e-9)
+        self._since = now
+        logs |= figures
+        super().log(logs, start_time)
+        if self.is_world_process_zero():
+            self._on_log({"step": self.state.global_step, **logs})
+        return None
+
+
+def _collate_one(rows: list[Pack]) -> Batch:
+    (row,) = rows
+    return collate(row)
+
+
+_NOTHING: Final = Pack(
+    (
+        Rendered(
+            trajectory="",
+            task="",
+            input_ids=np.zeros(1, np.int32),
+            weights=np.zeros(1, np.float32),
+            steps=np.full(1, -1, np.int32),
+            kinds=np.full(1, KINDS.index("prompt"), np.uint8),
+        ),
+    )
+)

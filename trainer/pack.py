@@ -1,0 +1,186 @@
+"""Whole trajectories packed into rows of a bounded number of tokens.
+
+Packing saves the padding and keeps the work of every micro-batch alike. Documents in a row never see one another: a
+row carries ``position_ids`` and ``cu_seq_lens``, never an ``attention_mask``, which would switch that separation off.
+Nothing is cut silently: what does not fit the model is cut at the end of a turn, and counted.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from trainer.render import KINDS, Rendered
+from trainer.weights import assistant_tokens, turn_ends
+
+_ERROR = KINDS.index("error")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One row: documents one after another."""
+
+    documents: tuple[Rendered, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Length of the row."""
+        return sum(len(document) for document in self.documents)
+
+
+@dataclass(slots=True)
+class PackReport:
+    """What was packed and what was not. Tokens are of one epoch; ``masked_tokens`` are answers without weight.
+
+    ``efficiency`` is the mean fill of a row. ``cut_steps`` counts steps lost to the length limit, by task type and
+    provenance; ``dropped`` counts trajectories of which nothing trained was left, by task type.
+    """
+
+    trajectories: int = 0
+    packs: int = 0
+    tokens: int = 0
+    trained_tokens: int = 0
+    masked_tokens: int = 0
+    longest: int = 0
+    efficiency: float = 0.0
+    cut_trajectories: int = 0
+    cut_steps: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    dropped: dict[str, int] = field(default_factory=dict[str, int])
+
+    def count(self, document: Rendered) -> None:
+        """Add a document that is kept."""
+        trained = document.weights > 0
+        self.trajectories += 1
+        self.tokens += len(document)
+        self.trained_tokens += int(trained.sum())
+        self.masked_tokens += int((assistant_tokens(document) & ~trained).sum())
+        self.longest = max(self.longest, len(document))
+
+    def count_cut(self, whole: Rendered, kept: Rendered) -> None:
+        """Add the steps that a cut took away."""
+        self.cut_trajectories += 1
+        counts = self.cut_steps.setdefault(whole.task, {})
+        for _, kind in _steps(whole) - _steps(kept):
+            counts[KINDS[kind]] = counts.get(KINDS[kind], 0) + 1
+
+
+def _steps(document: Rendered) -> set[tuple[int, int]]:
+    answers = assistant_tokens(document)
+    return {(int(step), int(kind)) for step, kind in zip(document.steps[answers], document.kinds[answers], strict=True)}
+
+
+def cut(document: Rendered, max_length: int) -> Rendered:
+    """The document up to the last trained turn that ends within ``max_length`` tokens; empty when there is none.
+
+    What stands after the last trained turn could not train anything; a document that fits is returned whole.
+    """
+    if len(document) <= max_length:
+        return document
+    trained = np.cumsum(document.weights > 0)
+    ends = turn_ends(document)
+    starts = np.append(0, ends[:-1])
+    useful = ends[(ends <= max_length) & (trained[ends - 1] > np.where(starts > 0, trained[starts - 1], 0))]
+    end = int(useful[-1]) if len(useful) else 0
+    return replace(
+        document,
+        input_ids=document.input_ids[:end],
+        weights=document.weights[:end],
+        steps=document.steps[:end],
+        kinds=document.kinds[:end],
+    )
+
+
+def pack(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed: int) -> tuple[list[Pack], PackReport]:
+    """Best-fit decreasing into rows of at most ``pack_tokens`` (or one document, where that is longer).
+
+    Documents of one length are taken in an order drawn from ``seed``, and so are the rows afterwards.
+    """
+    report = PackReport()
+    kept: list[Rendered] = []
+    dropped: Counter[str] = Counter()
+    for document in documents:
+        fitting = cut(document, max_length)
+        if len(fitting) < len(document):
+            report.count_cut(document, fitting)
+        if (fitting.weights[1:] > 0).any():
+            report.count(fitting)
+            kept.append(fitting)
+        else:
+            dropped[document.task] += 1
+    rng = np.random.default_rng(seed)
+    shuffled = [kept[int(index)] for index in rng.permutation(len(kept))]
+    shuffled.sort(key=len, reverse=True)  # stable: documents of one length stay shuffled
+    rows = _best_fit(shuffled, pack_tokens)
+    packs = [Pack(tuple(rows[int(index)])) for index in rng.permutation(len(rows))]
+    report.dropped = dict(dropped)
+    report.packs = len(packs)
+    report.efficiency = report.tokens / sum(max(pack_tokens, row.tokens) for row in packs) if packs else 0.0
+    return packs, report
+
+
+def _best_fit(documents: Iterable[Rendered], capacity: int) -> list[list[Rendered]]:
+    """Put each document, longest first, into the fullest row that has room for it."""
+    rows: list[list[Rendered]] = []
+    room: list[tuple[int, int]] = []  # (tokens left, row), sorted
+    for document in documents:
+        place = bisect.bisect_left(room, (len(document), -1))
+        if place == len(room):
+            left, row = capacity, len(rows)
+            rows.append([])
+        else:
+            left, row = room.pop(place)
+        rows[row].append(document)
+        bisect.insort(room, (left - len(document), row))
+    return rows
+
+
+def data_hash(packs: Iterable[Pack]) -> str:
+    """First 32 hex digits of the SHA-256 over ids, weights, origins and borders of all rows in order."""
+    digest = hashlib.sha256()
+    for row in packs:
+        digest.update(b"row")
+        for document in row.documents:
+            digest.update(len(document).to_bytes(8, "little"))
+            for array in (document.input_ids, document.weights, document.kinds):
+                digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+Batch = dict[str, torch.Tensor | int]
+
+
+def collate(row: Pack) -> Batch:
+    """Tensors of one row of L tokens in n documents, of which K tokens are predicted.
+
+    ``input_ids``, ``position_ids`` [1, L]; ``cu_seq_lens_q``, ``cu_seq_lens_k`` [n + 1] int32; ``max_length_q``,
+    ``max_length_k``; and for each predicted token ``predictors`` [K] (the position whose logits predict it),
+    ``targets`` [K], ``weights`` [K] float32 and ``kinds`` [K]. Predicted are tokens with weight and error steps,
+    whose loss is watched; never the first token of a document.
+    """
+    lengths = [len(document) for document in row.documents]
+    borders = np.cumsum([0, *lengths])
+    ids = np.concatenate([document.input_ids for document in row.documents])
+    weights = np.concatenate([document.weights for document in row.documents])
+    kinds = np.concatenate([document.kinds for document in row.documents])
+    predicted = (weights > 0) | (kinds == _ERROR)
+    predicted[borders[:-1]] = False
+    targets = np.flatnonzero(predicted)
+    bounds = torch.from_numpy(borders.astype(np.int32))
+    return {
+        "input_ids": torch.from_numpy(ids.astype(np.int64))[None],
+        "position_ids": torch.from_numpy(np.concatenate([np.arange(length) for length in lengths]))[None],
+        "cu_seq_lens_q": bounds,
+        "cu_seq_lens_k": bounds,
+        "max_length_q": max(lengths),
+        "max_length_k": max(lengths),
+        "predictors": torch.from_numpy(targets - 1),
+        "targets": torch.from_numpy(ids[targets].astype(np.int64)),
+        "weights": torch.from_numpy(weights[targets]),
+        "kinds": torch.from_numpy(kinds[targets].astype(np.int64)),
+    }

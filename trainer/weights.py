@@ -1,0 +1,70 @@
+"""Which tokens are trained, and how much: the table of provenances, its ablations by name, and normalisation.
+
+The method's table is :data:`shared.trajectory.PROVENANCE_LOSS`, stored in every step as its ``loss``; here are the
+departures from it that an experiment may ask for. An arm that rewrites documents (leaves reflections out, say) is a
+function from trajectory to trajectory applied before rendering and needs nothing here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from shared.trajectory import Provenance, Trajectory
+from trainer.options import Options
+from trainer.render import KINDS, Rendered
+
+Normalisation = Literal["token", "turn", "trajectory"]
+_CONTEXT: Final = (KINDS.index("prompt"), KINDS.index("observation"))
+
+
+class WeightOptions(Options):
+    """Departures from the method's masks; the defaults are the method."""
+
+    mask_errors: bool = Field(default=True, description="false trains error steps like all others (ablation)")
+    normalisation: Normalisation = Field(
+        default="token",
+        description="what counts alike: every trained token, every assistant turn, or every trajectory",
+    )
+    override: dict[Provenance, float] = Field(
+        default={}, description="weight of all steps of a provenance, e.g. reflection: 0.5"
+    )
+
+
+def step_weights(trajectory: Trajectory, options: WeightOptions) -> list[float]:
+    """The weight of each step: its ``loss``, unless an ablation overrides its provenance."""
+    override: dict[Provenance, float] = dict(options.override)
+    if not options.mask_errors:
+        override.setdefault("error", 1.0)
+    return [override.get(step.provenance, step.loss) for step in trajectory.steps]
+
+
+def normalise(rendered: Rendered, normalisation: Normalisation) -> Rendered:
+    """Divide weights by the number of trained tokens of their turn or trajectory; ``token`` leaves them."""
+    trained = rendered.weights > 0
+    if normalisation == "token" or not trained.any():
+        return rendered
+    groups = turn_numbers(rendered) if normalisation == "turn" else np.zeros(len(rendered), np.int64)
+    counts = np.bincount(groups[trained], minlength=int(groups.max()) + 1)
+    weights = np.where(trained, rendered.weights / np.maximum(counts, 1)[groups], 0).astype(np.float32)
+    return replace(rendered, weights=weights)
+
+
+def assistant_tokens(rendered: Rendered) -> NDArray[np.bool_]:
+    """True where a token belongs to an answer, stop tokens included."""
+    return ~np.isin(rendered.kinds, _CONTEXT)
+
+
+def turn_ends(rendered: Rendered) -> NDArray[np.int64]:
+    """Index after the last token of each assistant turn."""
+    answers = assistant_tokens(rendered)
+    return np.flatnonzero(answers & ~np.append(answers[1:], False)) + 1
+
+
+def turn_numbers(rendered: Rendered) -> NDArray[np.int64]:
+    """For each token the number of the turn it belongs to or leads to."""
+    return np.searchsorted(turn_ends(rendered), np.arange(len(rendered)), side="right")
