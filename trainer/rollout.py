@@ -54,7 +54,11 @@ class SamplingConfig(Options):
     top_p: float = Field(default=1.0, gt=0.0, le=1.0, description="nucleus")
     max_new_tokens: int = Field(default=96, ge=1, description="longest answer; a longer one is cut and counted")
     seed: int = Field(default=0, description="seed of the sampling, mixed with task, attempt and step")
-    logprobs: bool = Field(default=True, description="store the log-probabilities of the sampled ids")
+    logprobs: bool = Field(
+        default=True,
+        description="store the log-probabilities of the sampled ids; their last digits depend on what else is in the batch, "
+        "so without them a repeated collection is equal to the last bit",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ def reflection(situation: Situation, verdict: Verdict, action: str) -> str:
     opening = _AGAIN[caught] if _repeated(situation) and verdict.decision == "needless" else _OPENINGS[verdict.decision][caught]
     reason = verdict.reason.strip().rstrip(".")
     why = f"{opening}: {reason[0].lower()}{reason[1:]}." if reason else f"{opening}."
-    same = action == situation.turn.action
-    return f"{why} I should {action} {'again' if same else 'instead'}."
+    deed = action if action[:1].isalpha() else f"answer {action}"
+    return f"{why} I should {deed} {'again' if action == situation.turn.action else 'instead'}."
 
 
 def _repeated(situation: Situation) -> bool:
