@@ -16,6 +16,7 @@ from pathlib import Path
 from shared.environment import EngineStep, Environment, Episode, EpisodeKey
 from shared.errors import EngineLost, RestepError
 from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, SplitInfo, StepVerdict, TaskInfo
+from tests.support.waiting import until
 
 ROOMS = 5
 SPLITS = {"train": range(12), "test": range(12, 16)}
@@ -25,7 +26,7 @@ WORDS = ("Water drips.", "A rat runs by.", "It is cold.", "The lamp flickers.")
 class CellarEpisode(Episode):
     """One game. The seed chooses the noises, so that states of different seeds have different hashes."""
 
-    def __init__(self, cellar: Cellar, key_room: int, seed: int, delay: float) -> None:
+    def __init__(self, cellar: Cellar, key_room: int, seed: int, delay: str) -> None:
         self._cellar = cellar
         self._life = cellar.life
         self._seed = seed
@@ -53,8 +54,8 @@ class CellarEpisode(Episode):
         cellar.running += 1
         cellar.most_running = max(cellar.most_running, cellar.running)
         try:
-            if action.startswith("wait") and self._delay:
-                await asyncio.sleep(self._delay)
+            if action.startswith("wait"):
+                await self._wait()
             if cellar.gate is not None:
                 await cellar.gate.wait()
         finally:
@@ -62,6 +63,12 @@ class CellarEpisode(Episode):
         self._check_alive()
         self._turn += 1
         return self._play(action)
+
+    async def _wait(self) -> None:
+        if self._delay.startswith("/"):
+            await until(Path(self._delay).exists)
+        elif float(self._delay):
+            await asyncio.sleep(float(self._delay))
 
     def _play(self, action: str) -> EngineStep:
         done = success = False
@@ -146,7 +153,7 @@ class Cellar(Environment):
             action_grammar=["go east", "go west", "take key", "open door", "drink", "wait"],
             instruction="You are in a cellar.",
             max_steps=20,
-            options=[OptionInfo(name="delay", description="seconds a wait takes", default="0")],
+            options=[OptionInfo(name="delay", description="seconds that a wait takes, or the file it waits for", default="0")],
             capabilities=["admissible_actions", "expert"],
         )
 
@@ -172,11 +179,11 @@ class Cellar(Environment):
             self.losses -= 1
             raise EngineLost("died while loading")
         self.open_episodes += 1
-        return CellarEpisode(self, int(self.task(task_id).id.split("/")[1]) % ROOMS, seed, float(options["delay"]))
+        return CellarEpisode(self, int(self.task(task_id).id.split("/")[1]) % ROOMS, seed, options["delay"])
 
     async def expert(self, key: EpisodeKey, max_steps: int) -> ExpertAdvice:
         self.expert_calls += 1
-        episode = CellarEpisode(self, int(key.task_id.split("/")[1]) % ROOMS, key.seed, 0.0)
+        episode = CellarEpisode(self, int(key.task_id.split("/")[1]) % ROOMS, key.seed, "0")
         before: list[str] | None = None
         plan, done = self._plan(episode), False
         for action in key.actions:

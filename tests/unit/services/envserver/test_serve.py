@@ -68,10 +68,10 @@ def test_either_signal_ends_it_well() -> None:
             assert "Traceback" not in server.errors()
 
 
-async def test_sigterm_drains_what_is_in_flight_and_refuses_the_rest() -> None:
-    with ServerProcess([CELLAR, "0"]) as server:
+async def test_sigterm_drains_what_is_in_flight_and_refuses_the_rest(tmp_path: Path) -> None:
+    with ServerProcess([CELLAR, "0"], {"RESTEP_DRAIN_SECONDS": "120"}) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
-            asked = {"task_id": "cellar/1", "options": {"delay": "1.5"}}
+            asked = {"task_id": "cellar/1", "options": {"delay": str(tmp_path / "go")}}
             await client.put("/v1/sessions/a", json=asked)
             step = asyncio.create_task(client.post("/v1/sessions/a/steps", json={"seq": 1, "action": "wait"}))
             await until_true(lambda: stepping(client))
@@ -80,6 +80,7 @@ async def test_sigterm_drains_what_is_in_flight_and_refuses_the_rest() -> None:
             refused = await client.put("/v1/sessions/b", json=asked)
             assert refused.json()["code"] == "draining"
             assert int(refused.headers["retry-after"]) >= 1
+            (tmp_path / "go").touch()
             answered = await step
             assert answered.status_code == 200
             assert answered.json()["seq"] == 1
