@@ -13,7 +13,9 @@ from fastapi import FastAPI
 from services.agent.backends.base import Backend
 from services.agent.backends.transformers import TransformersBackend
 from services.agent.metrics import Metrics
-from services.agent.routes import health, react
+from services.agent.openai_errors import OpenAiErrors
+from services.agent.openai_protocol import ChatRequest, CompletionRequest
+from services.agent.routes import health, openai, react
 from services.agent.service import AgentService
 from services.agent.settings import AgentSettings
 from services.http.auth import BearerAuth
@@ -62,11 +64,12 @@ def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait:
     if token is not None:
         app.add_middleware(BearerAuth, token=token)
     app.add_middleware(ProblemBoundary)
+    app.add_middleware(OpenAiErrors)
     app.add_middleware(MeasureRequests, latency=metrics.latency)
     install_handlers(app)
-    for routes in (react, health):
+    for routes in (react, openai, health):
         app.include_router(routes.router)
-    describe(app, ReactStepRequest, LoadCheckpoint)
+    describe(app, ReactStepRequest, LoadCheckpoint, ChatRequest, CompletionRequest)
     return app
 
 

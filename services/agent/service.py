@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from services.agent.backends.base import Backend, Generation, Served
+from services.agent.backends.base import Backend, Served
 from services.agent.settings import AgentSettings
+from services.agent.text import answer_text
 from shared.agent_protocol import AgentInfo, AgentTurn, ReactStepRequest, Usage
 from shared.errors import RestepError
 from shared.react import parse_turn
@@ -103,9 +104,3 @@ class AgentService:
         with self.working():
             await self.backend.load(source)
             return self.backend.info()
-
-
-def answer_text(served: Served, generation: Generation) -> str:
-    """The text of an answer, without the id it stopped on."""
-    ids = generation.token_ids[:-1] if generation.finish_reason == "stop" else generation.token_ids
-    return served.checkpoint.decode(ids)

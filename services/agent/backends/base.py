@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from services.agent.checkpoint import Checkpoint
 from shared.agent_protocol import AgentInfo, FinishReason, Sampling
 
-Listener = Callable[[list[int]], None]
-"""Called on the event loop with the ids sampled so far; the result still comes at the end."""
+Listener = Callable[[list[int], list[float]], None]
+"""Called on the event loop with the ids sampled so far and their log-probabilities; the result still comes at the end."""
 
 
 @dataclass(frozen=True, slots=True)

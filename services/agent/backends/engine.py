@@ -120,11 +120,6 @@ class Engine:
         self._thread.join()
 
     @property
-    def alive(self) -> bool:
-        """Whether the thread still runs."""
-        return self._thread.is_alive()
-
-    @property
     def load(self) -> tuple[int, int, int]:
         """Requests waiting, sequences running, slots that remember a finished sequence."""
         return len(self._waiting), len(self._rows), self._table.remembered
@@ -207,7 +202,7 @@ class Engine:
         row.logprobs.append(logprob)
         self.totals.generated_tokens += 1
         if row.job.listener is not None:
-            row.job.listener(row.answer)
+            row.job.listener(row.answer, row.logprobs[:])
         stopped = token in row.job.stop_ids
         if not stopped and len(row.logprobs) < row.job.max_tokens:
             return

@@ -57,7 +57,7 @@ class EmbeddedModel(Served):
 
 def _on_loop(listener: Listener) -> Listener:
     loop = asyncio.get_running_loop()
-    return lambda ids: loop.call_soon_threadsafe(listener, ids) and None
+    return lambda ids, logprobs: loop.call_soon_threadsafe(listener, ids, logprobs) and None
 
 
 class TransformersBackend(Backend):
@@ -67,29 +67,35 @@ class TransformersBackend(Backend):
         self._settings = settings
         self._current: EmbeddedModel | None = None
         self._loading = asyncio.Lock()
-        self._retired: list[Totals] = []
-        self._engines: list[Engine] = []
+        self._engines: set[Engine] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._past: dict[str, int] = asdict(Totals())
         self._reloads = 0
 
     async def load(self, source: str) -> Served:
-        """See :meth:`Backend.load`. One at a time; others wait."""
+        """See :meth:`Backend.load`. One at a time; others wait. What is served already is not loaded again."""
         async with self._loading:
-            fresh = await asyncio.to_thread(load_model, source, self._settings)
-            old, self._current = self._current, fresh
-            self._engines = [engine for engine in self._engines if not self._retire(engine)]
-            self._engines.append(fresh.engine)
+            checkpoint = await asyncio.to_thread(open_checkpoint, source)
+            old = self._current
+            if old is not None and (checkpoint.folder, checkpoint.model) == (old.checkpoint.folder, old.checkpoint.model):
+                return old
+            self._current = fresh = await asyncio.to_thread(load_model, checkpoint, self._settings)
+            self._engines.add(fresh.engine)
             if old is not None:
                 self._reloads += 1
-                old.engine.close()
+                leaving = asyncio.create_task(self._retire(old.engine))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
             log.info("serving %s from %s", fresh.checkpoint.model, fresh.checkpoint.source)
             return fresh
 
-    def _retire(self, engine: Engine) -> bool:
-        """Forget an engine that has ended, but not what it counted."""
-        if engine.alive:
-            return False
-        self._retired.append(engine.totals)
-        return True
+    async def _retire(self, engine: Engine) -> None:
+        """Forget an engine, and with it its weights, when it has finished; what it counted stays."""
+        engine.close()
+        await asyncio.to_thread(engine.join)
+        self._engines.discard(engine)
+        for name, value in asdict(engine.totals).items():
+            self._past[name] += value
 
     def current(self) -> EmbeddedModel:
         """See :meth:`Backend.current`."""
@@ -115,10 +121,10 @@ class TransformersBackend(Backend):
 
     async def stop(self) -> None:
         """See :meth:`Backend.stop`."""
-        for engine in self._engines:
+        for engine in list(self._engines):
             engine.close()
-        for engine in self._engines:
             await asyncio.to_thread(engine.join)
+        await asyncio.gather(*self._leaving)
 
     def gauges(self) -> Mapping[str, float]:
         """See :meth:`Backend.gauges`."""
@@ -128,16 +134,14 @@ class TransformersBackend(Backend):
 
     def counters(self) -> Mapping[str, float]:
         """See :meth:`Backend.counters`."""
-        sums: dict[str, float] = {"reloads": self._reloads, **asdict(Totals())}
-        for totals in [*self._retired, *(engine.totals for engine in self._engines)]:
-            for name, value in asdict(totals).items():
-                sums[name] += value
-        return sums
+        living = [asdict(engine.totals) for engine in self._engines]
+        sums = {name: past + sum(totals[name] for totals in living) for name, past in self._past.items()}
+        return {"reloads": self._reloads, **sums}
 
 
-def load_model(source: str, settings: AgentSettings) -> EmbeddedModel:
-    """Read a checkpoint and start its engine. Raises ``checkpoint_not_found`` or ``unsuitable_model``."""
-    checkpoint = open_checkpoint(source)
+def load_model(checkpoint: Checkpoint, settings: AgentSettings) -> EmbeddedModel:
+    """Read the weights and start their engine. Raises ``unsuitable_model``."""
+    source = checkpoint.source
     cuda = torch.cuda.is_available()
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(

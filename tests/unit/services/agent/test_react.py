@@ -58,7 +58,7 @@ async def test_the_answer_is_read_as_a_turn_and_failures_are_counted(client: htt
 
 
 async def test_a_seed_repeats_an_answer(client: httpx.AsyncClient) -> None:
-    sampling = {"temperature": 1.0, "top_p": 0.9, "stop_token_ids": []}
+    sampling: dict[str, Any] = {"temperature": 1.0, "top_p": 0.9, "stop_token_ids": []}
     one, again, other = [await step(client, seed=seed, **sampling) for seed in (1, 1, 2)]
     assert one["token_ids"] == again["token_ids"] != other["token_ids"]
 
@@ -138,7 +138,7 @@ async def test_leaving_cancels_the_work(app: FastAPI, client: httpx.AsyncClient)
     async def send(message: Any) -> None:
         raise AssertionError("nobody is there to read this")
 
-    scope = {"type": "http", "method": "POST", "path": "/v1/react/steps", "query_string": b"", "headers": []}
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v1/react/steps", "query_string": b"", "headers": []}
     leaver = asyncio.create_task(app(scope, receive, send))
     await until(lambda: service.in_flight == 2)
     left.set()

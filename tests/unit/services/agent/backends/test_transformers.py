@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from services.agent.backends.transformers import EmbeddedModel, TransformersBackend, load_model
+from services.agent.checkpoint import open_checkpoint
 from services.agent.settings import AgentSettings
 from shared.agent_protocol import Sampling
 from shared.errors import RestepError
@@ -58,7 +59,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def served(path: Path) -> AsyncIterator[EmbeddedModel]:
-    model = load_model(str(path), settings(path))
+    model = load_model(open_checkpoint(str(path)), settings(path))
     yield model
     model.engine.close()
     await asyncio.to_thread(model.engine.join)
@@ -73,7 +74,7 @@ async def test_greedy_equals_generate_in_any_company(served: EmbeddedModel, path
 
 
 async def test_prompts_longer_than_a_pass_are_computed_in_pieces(path: Path) -> None:
-    model = load_model(str(path), settings(path, prefill_tokens=16))
+    model = load_model(open_checkpoint(str(path)), settings(path, prefill_tokens=16))
     try:
         prompt = [1 + (7 * n) % 400 for n in range(150)]
         answers = await asyncio.gather(*(model.generate(prompt[k:], ENDLESS) for k in range(4)))
@@ -158,7 +159,7 @@ async def test_cancelled_requests_leave_the_batch(served: EmbeddedModel) -> None
 
 
 async def test_a_full_queue_refuses(path: Path) -> None:
-    model = load_model(str(path), settings(path, max_batch=1, queue=1))
+    model = load_model(open_checkpoint(str(path)), settings(path, max_batch=1, queue=1))
     long = Sampling(max_tokens=200, stop_token_ids=[])
     running = asyncio.create_task(model.generate(PROMPTS[0], long))
     await until(lambda: model.engine.load[:2] == (0, 1))
@@ -172,7 +173,7 @@ async def test_a_full_queue_refuses(path: Path) -> None:
 
 
 async def test_few_slots_bound_the_batch_and_lose_nothing(path: Path) -> None:
-    model = load_model(str(path), settings(path, kv_mib=2))
+    model = load_model(open_checkpoint(str(path)), settings(path, kv_mib=2))
     whole = reference(path)
     answers = await asyncio.gather(*(model.generate(prompt, ENDLESS) for prompt in PROMPTS * 2))
     model.engine.close()
@@ -211,7 +212,7 @@ async def test_few_slots_bound_the_batch_and_lose_nothing(path: Path) -> None:
 async def test_other_architectures_take_the_same_path(other: PreTrainedModel, tmp_path: Path) -> None:
     other.save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    model = load_model(str(tmp_path), settings(tmp_path))
+    model = load_model(open_checkpoint(str(tmp_path)), settings(tmp_path))
     whole = reference(tmp_path)
     answers = await asyncio.gather(*(model.generate(prompt, ENDLESS) for prompt in PROMPTS))
     model.engine.close()
@@ -231,7 +232,7 @@ async def test_a_sliding_window_bounds_the_context(tmp_path: Path) -> None:
     )
     MistralForCausalLM(config).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    model = load_model(str(tmp_path), settings(tmp_path))
+    model = load_model(open_checkpoint(str(tmp_path)), settings(tmp_path))
     model.engine.close()
     assert model.context_length == 40
 
@@ -241,7 +242,7 @@ def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:
     FalconMambaForCausalLM(config).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     with pytest.raises(RestepError, match="unsuitable_model"):
-        load_model(str(tmp_path), settings(tmp_path))
+        load_model(open_checkpoint(str(tmp_path)), settings(tmp_path))
 
 
 async def test_reload_finishes_accepted_work_on_the_old_weights(path: Path, tmp_path: Path) -> None:
