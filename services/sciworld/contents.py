@@ -14,10 +14,11 @@ _PLACE: Final = re.compile(r" (?:in|on|inside) .*$")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A thing's name, room, the closed containers around it (outermost first), and whether the agent carries it."""
+    """A thing's name, room, what it is in (outermost first), which of that is closed, and whether the agent carries it."""
 
     name: str
     room: str
+    inside: tuple[str, ...]
     closed: tuple[str, ...]
     carried: bool
 
@@ -33,21 +34,35 @@ class Contents:
         """Parse :meth:`Simulator.object_tree`."""
         places: list[Place] = []
 
-        def descend(node: dict[str, Any], room: str, closed: tuple[str, ...], carried: bool) -> None:
+        def descend(node: dict[str, Any], room: str, inside: tuple[str, ...], closed: tuple[str, ...]) -> None:
             name = str(node["name"])
-            inside = name if name in ROOMS else room
-            if inside and name not in ROOMS:
-                places.append(Place(name, inside, closed, carried))
-            box: dict[str, Any] = node.get("propContainer") or {}
-            shut = box.get("isClosable") is True and box.get("isOpen") is False
+            if name in ROOMS:
+                room = name
+            elif room:
+                places.append(Place(name, room, inside, closed, "inventory" in inside))
+                inside = (*inside, name)
+                box: dict[str, Any] = node.get("propContainer") or {}
+                if box.get("isClosable") is True and box.get("isOpen") is False:
+                    closed = (*closed, name)
             for child in node["contents"].values():
-                descend(child, inside, (*closed, name) if shut else closed, carried or name == "inventory")
+                descend(child, room, inside, closed)
 
-        descend(json.loads(tree), "", (), False)
+        descend(json.loads(tree), "", (), ())
         return cls(places)
 
     def find(self, name: str, near: str) -> Place | None:
-        """The thing an action calls ``name`` ("metal pot in inventory" is a metal pot); one in room ``near`` first."""
-        core = _PLACE.sub("", name).removeprefix("door to ")
+        """The thing an action calls ``name``; what is carried comes first, then what is in room ``near``.
+
+        Actions say more than a thing's name: where it is ("metal pot in inventory"), what is in it ("cup containing
+        red paint"), how old it is ("adult cherry tree").
+        """
+        core, _, filling = _PLACE.sub("", name).partition(" containing ")
         found = [place for place in self._places if place.name == core]
+        if filling:
+            holders = {place.inside for place in self._places if place.inside and place.name in filling.split(" and ")}
+            found = [place for place in self._places if (*place.inside, place.name) in holders and place.name.endswith(core)]
+        if not found:
+            named = [place for place in self._places if re.search(rf"\b{re.escape(place.name)}\b", core)]
+            longest = max((len(place.name) for place in named), default=0)
+            found = [place for place in named if len(place.name) == longest]
         return min(found, key=lambda place: (not place.carried, place.room != near, len(place.closed)), default=None)

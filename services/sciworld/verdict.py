@@ -205,7 +205,7 @@ def _needless(step: Step) -> str:
     if parsed.verb == "pick up" and re.search(rf"\b{re.escape(thing(name))}\b", previous.inventory.lower()):
         return f"the {name} was in the inventory already"
     if parsed.verb in LOOKS:
-        again = any(event.reply.observation == other.reply.observation for other in step.events[:-1])
+        again = any(reply.strip() == other.reply.observation.strip() for other in step.events[:-1])
         return "this shows nothing new" if again else "this shows nothing the task needs"
     reasons = {
         "wait": "nothing has to be waited for now",

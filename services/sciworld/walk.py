@@ -13,7 +13,7 @@ from typing import Final
 
 from services.sciworld.contents import Contents, Place
 from services.sciworld.house import route
-from services.sciworld.plan import LOOKS, TRAVEL, Deed, Plan
+from services.sciworld.plan import LOOKS, TRAVEL, Deed, Plan, thing
 from services.sciworld.scratch import Event, Meter, Scratch
 from services.sciworld.thoughts import ParsedAction, parse_action
 
@@ -30,12 +30,14 @@ class Walk:
     def __init__(self, scratch: Scratch, meter: Meter, limit: int, *, teleport: bool) -> None:
         self.scratch = scratch
         self.played: list[Deed] = []
+        self._plan: Plan = ()
         self._meter = meter
         self._limit = limit
         self._teleport = teleport
 
     async def follow(self, plan: Plan) -> Plan | None:
         """The actions played when the goal was reached, else None. Raises EngineLost."""
+        self._plan = plan
         for deed in plan:
             if self._over:
                 break
@@ -121,19 +123,29 @@ class Walk:
     async def _remedy(self, deed: Deed, parsed: ParsedAction) -> bool:
         """The engine does not know what ``deed`` is about: fetch it, open what it is in, or wait until it is there."""
         contents = Contents.read(await self.scratch.object_tree())
-        found = [contents.find(name, near=self.scratch.last.here.room) for name in parsed.names]
-        for place in found:
+        action, missing = deed.action, False
+        for name in parsed.names:
+            place = contents.find(name, near=self.scratch.last.here.room)
             if place is not None and not await self._fetch(place, deed.room):
                 return False
-        for wait in range(MAX_WAITS if None in found else 1):
+            if place is None or self._comes_of_age(name, place.name):
+                missing = True
+            elif thing(name).endswith(f" {place.name}"):
+                action = action.replace(name, place.name)  # of another age by now, and any will do
+        for wait in range(MAX_WAITS if missing else 1):
             if wait:
                 await self._play("wait1")
             if self._over:
                 return self.scratch.goal_reached
-            event = await self._play(deed.action)
+            event = await self._play(action)
             if event.reply.valid:
                 return True
         return parsed.verb == "use"
+
+    def _comes_of_age(self, name: str, bare: str) -> bool:
+        """Whether the plan tells ages of a thing apart, so that the right one has to be waited for."""
+        names = {thing(one) for deed in self._plan for one in parse_action(deed.action).names}
+        return thing(name) != bare and len({one for one in names if one.endswith(f" {bare}")}) > 1
 
     async def _fetch(self, place: Place, room: str) -> bool:
         """Bring a thing to ``room``, or open what it is in where it is there. False when the way is barred."""

@@ -17,20 +17,26 @@ TREE = json.dumps(
     _node(
         "universe",
         _node("kitchen", _node("cupboard", _node("drawer", _node("spoon"), is_open=False), _node("cup"), is_open=False)),
-        _node("workshop", _node("cup"), _node("agent", _node("inventory", _node("metal pot")))),
+        _node(
+            "workshop",
+            _node("cup"),
+            _node("wood cup", _node("red paint")),
+            _node("cherry tree"),
+            _node("agent", _node("inventory", _node("metal pot"))),
+        ),
     )
 )
 
 
 def test_what_is_carried_is_where_the_agent_is() -> None:
     found = Contents.read(TREE).find("metal pot in inventory", near="kitchen")
-    assert found == Place("metal pot", "workshop", (), carried=True)
+    assert found == Place("metal pot", "workshop", ("agent", "inventory"), (), carried=True)
 
 
 def test_the_near_one_comes_first() -> None:
     contents = Contents.read(TREE)
-    assert contents.find("cup", near="workshop") == Place("cup", "workshop", (), carried=False)
-    assert contents.find("cup", near="kitchen") == Place("cup", "kitchen", ("cupboard",), carried=False)
+    assert contents.find("cup", near="workshop") == Place("cup", "workshop", (), (), carried=False)
+    assert contents.find("cup", near="kitchen") == Place("cup", "kitchen", ("cupboard",), ("cupboard",), carried=False)
 
 
 def test_closed_containers_are_told_from_outside_in() -> None:
@@ -41,3 +47,12 @@ def test_closed_containers_are_told_from_outside_in() -> None:
 
 def test_what_is_nowhere_is_not_found() -> None:
     assert Contents.read(TREE).find("apple seed", near="kitchen") is None
+
+
+def test_a_thing_is_known_by_what_it_holds_and_at_any_age() -> None:
+    contents = Contents.read(TREE)
+    holder, tree = contents.find("cup containing red paint", near="hallway"), contents.find("adult cherry tree", near="hallway")
+    assert holder is not None
+    assert holder.name == "wood cup"
+    assert tree is not None
+    assert tree.name == "cherry tree"
