@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from shared.client import EnvironmentClient, RemoteEpisode
 from shared.protocol import ERROR_DECISIONS, Decision, ExpertAdvice, StepResult, TaskInfo
@@ -59,6 +59,10 @@ class ReflectConfig(Options):
         "not repaired",
     )
     keep: KeepRule = KeepRule()
+
+    @field_serializer("errors")
+    def _sorted(self, errors: frozenset[Decision]) -> list[Decision]:
+        return sorted(errors)  # a set has another order in every process, and recipes are compared
 
 
 async def collect_reflected(
