@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Step = Callable[[], Awaitable[None]]
 _ANSWER_SECONDS = 3
 """After the drain, answers may take so long to be written."""
+_MESSAGE_BYTES = 1 << 20
+"""Most that one WebSocket message may hold, as for a body."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -83,6 +85,7 @@ async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step,
         access_log=False,
         log_config=None,
         server_header=False,
+        ws_max_size=_MESSAGE_BYTES,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_ANSWER_SECONDS,
     )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.envserver.compat import agentgym, openenv
 from services.envserver.metrics import Metrics
 from services.envserver.routes import environment as environment_routes
 from services.envserver.routes import health, sessions, steps
@@ -52,13 +53,15 @@ def create_app(environment: Environment, settings: EnvironmentSettings | None = 
     )
     app.state.service = service
     app.state.metrics = metrics
+    app.state.agentgym = agentgym.Slots()
     app.add_middleware(BodyLimit)  # the innermost first
     if token is not None:
         app.add_middleware(BearerAuth, token=token)
     app.add_middleware(ProblemBoundary)
     app.add_middleware(MeasureRequests, latency=metrics.latency)
     install_handlers(app)
-    for routes in (steps, sessions, environment_routes, health):
+    for routes in (steps, sessions, environment_routes, health, openenv, agentgym):
         app.include_router(routes.router)
-    describe(app, BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest)
+    native = (BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest)
+    describe(app, *native, agentgym.ResetBody, agentgym.StepBody, agentgym.CloseBody)
     return app

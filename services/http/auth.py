@@ -9,11 +9,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.errors import RestepError
 
+_POLICY_VIOLATION: Final = 1008
 _OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})  # probes carry no secrets
 
 
 class BearerAuth:
-    """ASGI middleware that raises ``unauthorized`` for a request without the token; sits inside the boundary."""
+    """ASGI middleware that raises ``unauthorized`` for a request without the token; sits inside the boundary.
+
+    A WebSocket without it is refused before the handshake.
+    """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -21,9 +25,12 @@ class BearerAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS and not self._allows(scope):
+        if scope["type"] == "lifespan" or scope["path"] in _OPEN_PATHS or self._allows(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})  # before the handshake: 403
+        else:
             raise RestepError("unauthorized")
-        await self._app(scope, receive, send)
 
     def _allows(self, scope: Scope) -> bool:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

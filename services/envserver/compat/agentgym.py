@@ -1,0 +1,200 @@
+"""AgentGym's routes under ``/agentgym`` (its clients take that as ``env_server_base``), in its ScienceWorld shape.
+
+A client creates a slot, resets it to a task by ``data_idx`` and steps it. Unlike there, an error has an error's
+status (a problem document instead of 200 and ``{"error"}``), and ``/close``, which its clients send, exists.
+A slot holds no engine: its session does, and lives on a lease.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from services.envserver.routes.common import service_of
+from services.envserver.service import Service
+from services.envserver.session import Session
+from services.http.wire import body_of, read
+from shared.environment import Environment
+from shared.errors import RestepError
+from shared.protocol import CreateSession, StepRequest, TaskInfo
+
+router = APIRouter(prefix="/agentgym", tags=["compatibility: AgentGym"])
+
+MAX_SLOTS: Final = 16_384
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What AgentGym does differently for one benchmark: the scale of scores, and task types it leaves out."""
+
+    scale: float = 1.0
+    left_out: frozenset[str] = frozenset()
+
+
+DIALECTS: Final[dict[str, Dialect]] = {
+    "sciworld": Dialect(
+        scale=100.0,
+        left_out=frozenset(
+            {
+                "grow-plant",
+                "grow-fruit",
+                "inclined-plane-determine-angle",
+                "inclined-plane-friction-named-surfaces",
+                "inclined-plane-friction-unnamed-surfaces",
+                "mendelian-genetics-known-plant",
+                "mendelian-genetics-unknown-plant",
+            }
+        ),
+    )
+}
+
+
+class ResetBody(BaseModel):
+    """Which slot, and which task of AgentGym's list."""
+
+    id: int
+    data_idx: int
+
+
+class StepBody(BaseModel):
+    """Which slot, and what to do there."""
+
+    id: int
+    action: str
+
+
+class CloseBody(BaseModel):
+    """Which slot to give back."""
+
+    id: int
+
+
+@dataclass
+class Slots:
+    """Slots by number; the oldest are forgotten beyond ``MAX_SLOTS``, and their sessions left to the lease."""
+
+    sessions: OrderedDict[int, Session | None] = field(default_factory=OrderedDict[int, Session | None])
+    made: int = 0
+
+    def create(self) -> int:
+        """A new slot's number."""
+        number, self.made = self.made, self.made + 1
+        self.sessions[number] = None
+        while len(self.sessions) > MAX_SLOTS:
+            self.sessions.popitem(last=False)
+        return number
+
+    def session(self, number: int) -> Session:
+        """The session in a slot. Raises ``session_not_found`` for a slot that is unknown or was never reset."""
+        session = self.sessions.get(number)
+        if session is None:
+            raise RestepError("session_not_found", f"environment {number} was not created, not reset, or closed")
+        return session
+
+
+def _slots(request: Request) -> Slots:
+    slots: Slots = request.app.state.agentgym
+    return slots
+
+
+def _tasks(environment: Environment, dialect: Dialect) -> Sequence[TaskInfo]:
+    tasks = environment.tasks()
+    return [task for task in tasks if task.type not in dialect.left_out] if dialect.left_out else tasks
+
+
+def _dialect(service: Service) -> Dialect:
+    return DIALECTS.get(service.environment.info().name, Dialect())
+
+
+def _json(body: object) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+def _situation(session: Session, scale: float) -> dict[str, Any]:
+    last = session.results[-1] if session.results else None
+    return {
+        "observation": last.observation if last else session.observation,
+        "reward": round(last.reward * scale, 6) if last else 0,
+        "score": round(last.score * scale, 6) if last else 0,
+        "done": session.over,
+    }
+
+
+@router.get("", response_class=Response)
+async def hello(request: Request) -> Response:
+    """A greeting, as there."""
+    return _json(f"This is environment {service_of(request).environment.info().name}.")
+
+
+@router.post("/create", response_class=Response)
+async def create(request: Request) -> Response:
+    """A new slot."""
+    service_of(request)
+    return _json({"id": _slots(request).create()})
+
+
+@router.post("/reset", response_class=Response, openapi_extra=body_of(ResetBody))
+async def reset(request: Request) -> Response:
+    """Begin the task ``data_idx`` in a slot; what was played there before is closed."""
+    service, slots = service_of(request), _slots(request)
+    asked = await read(request, ResetBody)
+    if asked.id not in slots.sessions:
+        raise RestepError("session_not_found", f"environment {asked.id} was not created, or closed")
+    dialect = _dialect(service)
+    tasks = _tasks(service.environment, dialect)
+    if not 0 <= asked.data_idx < len(tasks):
+        raise RestepError("unknown_task", f"data_idx is 0 to {len(tasks) - 1}, not {asked.data_idx}")
+    before, slots.sessions[asked.id] = slots.sessions[asked.id], None
+    if before is not None:
+        await service.sessions.close(before.id)
+    session, _ = await service.sessions.create(None, CreateSession(task_id=tasks[asked.data_idx].id))
+    slots.sessions[asked.id] = session
+    name, _, number = session.plan.task.id.rpartition("/")
+    return _json(
+        {
+            "task_name": name,
+            "var_num": int(number) if number.isdigit() else number,
+            "task_description": session.goal,
+            "deleted": False,
+            **_situation(session, dialect.scale),
+        }
+    )
+
+
+@router.post("/step", response_class=Response, openapi_extra=body_of(StepBody))
+async def step(request: Request) -> Response:
+    """One action; ``reward`` is the change of ``score``, both on AgentGym's scale."""
+    service = service_of(request)
+    asked = await read(request, StepBody)
+    session = _slots(request).session(asked.id)
+    await service.step(session.id, StepRequest(seq=len(session.results) + 1, action=asked.action))
+    return _json(_situation(session, _dialect(service).scale))
+
+
+@router.post("/close", response_class=Response, openapi_extra=body_of(CloseBody))
+async def close(request: Request) -> Response:
+    """Give a slot back; repeating the call is safe."""
+    service = service_of(request)
+    session = _slots(request).sessions.pop((await read(request, CloseBody)).id, None)
+    if session is not None:
+        await service.sessions.close(session.id)
+    return _json({"closed": True})
+
+
+@router.get("/observation", response_class=Response)
+async def observation(request: Request, id: int) -> Response:
+    """What is seen now."""
+    return _json(_situation(_slots(request).session(id), 1.0)["observation"])
+
+
+@router.get("/detail", response_class=Response)
+async def detail(request: Request, id: int) -> Response:
+    """The last answer again."""
+    service = service_of(request)
+    return _json({"deleted": False, **_situation(_slots(request).session(id), _dialect(service).scale)})
