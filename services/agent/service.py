@@ -33,14 +33,17 @@ class AgentService:
         self.draining = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._begun = asyncio.Event()
         self._starting: asyncio.Task[Served] | None = None
 
     def begin(self) -> None:
         """Start loading the checkpoint; :meth:`started` waits for it."""
         self._starting = asyncio.create_task(self.backend.load(self.settings.checkpoint))
+        self._begun.set()
 
     async def started(self) -> None:
         """Return when the first checkpoint is served. Raises ``checkpoint_not_found`` or ``unsuitable_model``."""
+        await self._begun.wait()
         assert self._starting is not None
         await self._starting
 
