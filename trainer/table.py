@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.table import Table
 
 from trainer.bootstrap import Interval
@@ -14,8 +15,8 @@ def percent(interval: Interval) -> str:
 
 
 def interval_text(interval: Interval) -> str:
-    """``[30.0, 52.5]`` in points of a hundred."""
-    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    """``[30, 53]`` in points of a hundred."""
+    return f"[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
 
 
 def signed(interval: Interval) -> str:
@@ -25,32 +26,18 @@ def signed(interval: Interval) -> str:
 
 def arms_table(results: Results) -> Table:
     """One row an arm: success, score, and its difference to the reference, each with its interval."""
-    table = Table(
-        title=f"{results.name}: did it help?", title_justify="left", caption=protocol_line(results), caption_justify="left"
-    )
-    table.add_column("arm", no_wrap=True)
-    for name in (
-        "success %",
-        "score x 100",
-        f"score vs {results.reference}",
-        "invalid %",
-        "steps",
-        "trajectories",
-        "trained tokens",
-    ):
-        table.add_column(name, justify="right")
+    title, caption = f"{results.name}: did it help?", protocol_line(results)
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("arm", "success %", "score x 100", f"vs {results.reference}", "trained tokens"):
+        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for name, arm in results.arms.items():
         metrics = arm.evaluation.metrics
-        training = arm.training
         table.add_row(
             name,
             f"{percent(metrics['success'])} {interval_text(metrics['success'])}",
             f"{percent(metrics['score'])} {interval_text(metrics['score'])}",
             _difference(arm),
-            percent(metrics["invalid_share"]),
-            f"{metrics['steps'].mean:.1f}",
-            str(training.trajectories) if training else "-",
-            f"{training.trained_tokens:,}" if training else "-",
+            f"{arm.training.trained_tokens:,}" if arm.training else "-",
         )
     return table
 
