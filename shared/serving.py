@@ -23,7 +23,7 @@ from shared.errors import RestepError
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[], Awaitable[None]]
+Step = Callable[[], Awaitable[object]]
 _ANSWER_SECONDS = 3
 """After the drain, answers may take so long to be written."""
 _MESSAGE_BYTES = 1 << 20

@@ -61,12 +61,16 @@ class Sessions:
 
         Raises what :meth:`create` raises, ``step_gap`` for a state not reached yet, and ``replay_diverged``.
         """
+        origin = (source_id, asked.at_seq)
+        made = self._live.get(asked.session_id or "")
+        if made is not None and made.plan.origin == origin:
+            return await self.get(made.id), False  # repeated, perhaps after the source has gone
         source = await self.get(source_id)
         session_id = asked.session_id or str(uuid.uuid4())
         at_seq = len(source.results) if asked.at_seq is None else asked.at_seq
         if at_seq > len(source.results):
             raise RestepError("step_gap", f"{len(source.results)} steps were executed; there is no state {at_seq}")
-        plan = replace(source.plan, origin=(source_id, asked.at_seq))
+        plan = replace(source.plan, origin=origin)
         if (known := self._known(session_id, plan)) is None:
             self._admit()
             self._host.tally.sessions_forked += 1

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.support.server import ROOT, ServerProcess
 from tests.support.waiting import until, until_true
@@ -101,3 +104,16 @@ async def test_a_drain_is_bounded_and_a_second_signal_cuts_it_short() -> None:
                     await until_true(lambda: leaving(client))
                 assert server.process.wait(60) == 0
                 await asyncio.gather(step, return_exceptions=True)
+
+
+async def test_the_token_guards_the_socket_too(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("open sesame")
+    with ServerProcess([CELLAR, "0", str(tmp_path / "token")]) as server:
+        address = f"ws://127.0.0.1:{server.port}/ws"
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(address, proxy=None)
+        async with connect(address, proxy=None, additional_headers={"Authorization": "Bearer open sesame"}) as socket:
+            await socket.send('{"type": "state"}')
+            assert '"step_count":0' in str(await socket.recv())
+        async with httpx.AsyncClient(base_url=server.url) as client:
+            assert (await client.get("/v1/environment")).status_code == 401

@@ -213,6 +213,8 @@ async def test_forking_is_idempotent_by_id(service: Service) -> None:
     assert not new
     assert await code_of(service.sessions.fork("a", ForkRequest(session_id="b", at_seq=0))) == "session_conflict"
     assert await code_of(service.sessions.create("b", NEAR)) == "session_conflict"
+    await service.sessions.close("a")
+    assert await service.sessions.fork("a", ForkRequest(session_id="b", at_seq=1)) == (fork, False)
 
 
 async def test_a_fork_needs_its_source_and_its_state(service: Service) -> None:
