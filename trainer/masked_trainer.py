@@ -84,6 +84,7 @@ class MaskedTrainer(Trainer):
         figures = describe_sums(sums)
         figures["tokens_per_second"] = figures["tokens"] / max(now - self._since, 1e-9)
         self._since = now
+        logs.pop("loss", None)  # a mean over rows and ranks; ours is missing when the step had no weight
         logs |= figures
         super().log(logs, start_time)
         if self.is_world_process_zero():

@@ -1,0 +1,61 @@
+"""Opening a checkpoint: what it says of itself, float32 weights, and one line for what cannot be opened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from shared.errors import RestepError
+from tests.support.tiny_model import tiny_checkpoint
+from trainer.checkpoint import open_base
+
+
+def test_a_folder_is_opened_and_loaded_in_float32(tmp_path: Path) -> None:
+    base = open_base(str(tiny_checkpoint(tmp_path, dtype=torch.bfloat16, context=777)))
+    assert base.positions == 777
+    assert base.tokenizer.eos_token == "<|im_end|>"
+    assert {parameter.dtype for parameter in base.load().parameters()} == {torch.float32}
+
+
+def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
+    for source in (str(tmp_path / "none"), str(tmp_path), "base-of-nobody"):
+        with pytest.raises(RestepError) as caught:
+            open_base(source)
+        assert caught.value.code == "checkpoint_not_found"
+
+
+def test_a_hub_name_that_is_not_cached_is_not_found_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(RestepError) as caught:
+        open_base("nobody/has-this-model")
+    assert caught.value.code == "checkpoint_not_found"
+    assert "\n" not in caught.value.detail
+
+
+def test_a_broken_folder_is_unsuitable(tmp_path: Path) -> None:
+    tiny_checkpoint(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(RestepError) as caught:
+        open_base(str(tmp_path))
+    assert caught.value.code == "unsuitable_model"
+
+
+def test_a_folder_without_weights_is_not_found(tmp_path: Path) -> None:
+    tiny_checkpoint(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(RestepError) as caught:
+        open_base(str(tmp_path)).load()
+    assert caught.value.code == "checkpoint_not_found"
+
+
+def test_more_tokens_than_embeddings_is_unsuitable(tmp_path: Path) -> None:
+    tiny_checkpoint(tmp_path)
+    base = open_base(str(tmp_path))
+    base.tokenizer.add_tokens(["new"])
+    with pytest.raises(RestepError, match="embeddings") as caught:
+        base.load()
+    assert caught.value.code == "unsuitable_model"
+    assert json.loads((tmp_path / "config.json").read_text())["vocab_size"] == len(base.tokenizer) - 1

@@ -1,0 +1,165 @@
+"""A fine-tuning from call to folder: what is written, that it resumes bit for bit, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModelForCausalLM
+
+from shared.errors import RestepError
+from tests.support.tiny_model import tiny_checkpoint
+from tests.support.trajectories import Said, sample, trajectory
+from trainer.checkpoint import open_base
+from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, load_card
+from trainer.training_progress import TrainingProgress
+from trainer.weights import WeightOptions
+
+WHOLE_STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("base"))
+
+
+def _config(base: Path, output: Path, **given: Any) -> FinetuneConfig:
+    options: dict[str, Any] = {
+        "epochs": 4,
+        "learning_rate": 3e-3,
+        "batch_tokens": 200,
+        "pack_tokens": 200,
+        "save_steps": 3,
+        "threads": 1,
+        "device": "cpu",
+    }
+    return FinetuneConfig(base=str(base), output=output, **(options | given))
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    return dict(model.state_dict())
+
+
+@pytest.fixture(scope="module")
+def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[FinetuneConfig, FinetuneResult]:
+    config = _config(base, tmp_path_factory.mktemp("straight") / "out")
+    return config, finetune(config, sample())
+
+
+def test_the_folder_is_a_checkpoint_with_card_and_metrics(straight: tuple[FinetuneConfig, FinetuneResult], base: Path) -> None:
+    config, result = straight
+    names = {path.name for path in config.output.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "restep.json", "metrics.jsonl"} <= names
+    assert not names & {"checkpoints", "training_args.bin"}
+    assert load_card(config.output) == result
+    lines = [json.loads(line) for line in (config.output / "metrics.jsonl").read_text().splitlines()]
+    assert lines == result.curve
+    assert [line["step"] for line in lines] == list(range(1, WHOLE_STEPS + 1))
+    assert result.steps == WHOLE_STEPS
+    assert result.trained_tokens + result.masked_tokens < result.tokens
+    assert {"loss", "loss/golden", "loss/error", "grad_norm", "trained_share", "tokens_per_second", "epoch"} <= lines[0].keys()
+    assert json.loads((config.output / "config.json").read_text())["use_cache"] is True
+    assert open_base(str(config.output)).tokenizer.get_vocab() == open_base(str(base)).tokenizer.get_vocab()
+
+
+def test_training_lowers_the_loss_of_what_is_trained(straight: tuple[FinetuneConfig, FinetuneResult]) -> None:
+    curve = straight[1].curve
+    trained = [line["loss/golden"] for line in curve if "loss/golden" in line]
+    assert trained[-1] < trained[0] - 0.2
+
+
+def test_stopped_and_resumed_equals_unbroken_to_the_bit(
+    straight: tuple[FinetuneConfig, FinetuneResult], base: Path, tmp_path: Path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(progress: TrainingProgress) -> None:
+        if progress.step == 5:
+            raise Killed
+
+    config = _config(base, tmp_path / "out")
+    with pytest.raises(Killed):
+        finetune(config, sample(), kill)
+    assert load_card(config.output) is None
+    steps: list[int] = []
+    result = finetune(config, sample(), lambda progress: steps.append(progress.step))
+    assert steps == [4, 5, 6, 7, 8]
+    assert [line["step"] for line in result.curve] == list(range(1, WHOLE_STEPS + 1))
+    assert [line["loss"] for line in result.curve] == [line["loss"] for line in straight[1].curve]
+    expected, found = _weights(straight[0].output), _weights(config.output)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_finished_training_is_returned_and_not_repeated(straight: tuple[FinetuneConfig, FinetuneResult]) -> None:
+    config, result = straight
+    before = (config.output / "model.safetensors").stat().st_mtime_ns
+    assert finetune(config.model_copy(update={"threads": 2}), sample()) == result
+    assert (config.output / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_folder_of_another_training_is_left_alone(straight: tuple[FinetuneConfig, FinetuneResult]) -> None:
+    config, _ = straight
+    for other, data in [(config.model_copy(update={"learning_rate": 1e-4}), sample()), (config, sample()[:2])]:
+        with pytest.raises(RestepError, match="another folder") as caught:
+            finetune(other, data)
+        assert caught.value.code == "invalid_recipe"
+
+
+def test_half_precision_checkpoints_are_trained_in_float32(tmp_path: Path) -> None:
+    base = tiny_checkpoint(tmp_path / "half", dtype=torch.float16)
+    config = _config(base, tmp_path / "out", epochs=1, learning_rate=1e-6)
+    finetune(config, sample())
+    before, after = _weights(base), _weights(config.output)
+    assert {tensor.dtype for tensor in after.values()} == {torch.float32}
+    moved = [name for name in after if not torch.equal(after[name], before[name].float())]
+    assert moved  # updates of this size are below what float16 resolves at these weights
+    assert all(torch.equal(after[name].half(), before[name]) for name in moved if "norm" in name)
+
+
+def test_the_mask_decides_what_error_steps_teach(base: Path, tmp_path: Path) -> None:
+    error = Said("error", "Thought: I eat the cup.\nAction: eat cup")
+    golden = Said("golden", "Thought: I look around.\nAction: look around")
+    data = [trajectory([error, golden])]
+    last: dict[bool, dict[str, float]] = {}
+    for masked in (True, False):
+        options = WeightOptions(mask_errors=masked)
+        result = finetune(_config(base, tmp_path / str(masked), epochs=60, weights=options, save_steps=1000), data)
+        last[masked] = result.curve[-1]
+        assert (result.masked_tokens > 0) == masked
+    assert last[False]["loss/error"] < 0.5 * last[True]["loss/error"]
+    assert last[True]["loss/golden"] < 0.5 * last[True]["loss/error"]
+
+
+@pytest.mark.parametrize("base_name", ["/nowhere/at/all", "nonsense", "."])
+def test_a_missing_checkpoint_is_one_line(base_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RestepError) as caught:
+        finetune(_config(Path(base_name), tmp_path / "out"), sample())
+    assert caught.value.code == "checkpoint_not_found"
+    assert "\n" not in caught.value.detail
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_train_on_is_said(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(RestepError, match="nothing to train on") as caught:
+        finetune(_config(base, tmp_path / "out", max_length=16), sample())
+    assert caught.value.code == "invalid_recipe"
+
+
+def test_a_folder_that_cannot_be_written_is_said(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RestepError) as caught:
+        finetune(_config(base, tmp_path / "file" / "out"), sample())
+    assert caught.value.code == "store_failed"
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": -1.0}, {"batch_token": 5}, {"schedule": "stairs"}])
+def test_a_wrong_option_is_refused(wrong: dict[str, Any], base: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError):
+        _config(base, tmp_path, **wrong)
