@@ -98,6 +98,15 @@ def test_a_missing_file_and_a_wrong_folder_are_named(store: TrajectoryStore, tmp
     assert caught.value.code == "store_failed"
 
 
+def test_a_file_is_replaced_and_never_rewritten(store: TrajectoryStore, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text("the old export")
+    with path.open() as reader:
+        store.export_jsonl("run", path)
+        assert reader.read() == "the old export"
+    assert len(path.read_bytes().splitlines()) == 4
+
+
 def test_a_failed_export_leaves_the_old_file(store: TrajectoryStore, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
