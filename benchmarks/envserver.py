@@ -113,7 +113,8 @@ async def measure(way: str, server: psutil.Process, seconds: float, lanes: int, 
     async def lane(index: int) -> None:
         nonlocal steps
         while (begun := time.perf_counter()) < until:
-            steps += await call(index)
+            done = await call(index)
+            steps += done  # not before: other lanes add meanwhile
             latencies.append(time.perf_counter() - begun)
 
     before, begun = server.cpu_times(), time.perf_counter()
