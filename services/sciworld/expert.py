@@ -20,9 +20,10 @@ from typing import Any, Final
 
 from services.sciworld.gold import GoldPaths
 from services.sciworld.mine import Mine
-from services.sciworld.plan import Candidate, Plan, actions_of, annotate, candidates
+from services.sciworld.plan import LOOK, Candidate, Plan, actions_of, annotate, candidates
 from services.sciworld.scratch import Desk, Meter, Origin, Scratch, effective
 from services.sciworld.shard import Shard
+from services.sciworld.sight import with_looks, without_looks
 from services.sciworld.tasks import parse_task_id
 from services.sciworld.thoughts import thought
 from services.sciworld.verdict import Outlook, Step, as_planned, judge, limit
@@ -35,7 +36,7 @@ BUDGET: Final = 400
 """Engine steps (about 10 ms each) after which no further candidate is begun for one verdict."""
 
 MAX_KNOWN: Final = 20_000
-"""States remembered; the memory is bounded by it, a few hundred bytes a state."""
+"""States remembered; the memory is bounded by it, about a kilobyte a state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Expert:
         return known
 
     async def _begin(self, origin: Origin) -> Knowledge:
-        """The first plan of a task: the engine's solution without its detours, or as it is where that fails."""
+        """The first plan of a task: the engine's solution, without its detours where that works, looking where it must."""
         gold = await self._mine.dig(origin)
         desk = min(self._desks, key=lambda desk: desk.load)
         async with desk.lock:
@@ -128,18 +129,19 @@ class Expert:
             for adapt in (True, False):
                 scratch = await desk.begin(origin)
                 walk = Walk(scratch, meter, 2 * len(gold) + 40, teleport=origin.teleport)
-                deeds = annotate(gold, scratch.last.here.room)
+                start = scratch.last.here
+                deeds = without_looks(annotate(gold, start.room))
                 plan = await (walk.follow(deeds) if adapt else walk.repeat(deeds))
                 await desk.release(scratch)
                 if plan is not None:
+                    plan = with_looks(plan, walk.views, start.text)
                     return Knowledge(Outlook(plan), None, plan)
         raise RestepError("expert_failed", f"the engine's solution of {origin.task}/{origin.variation} does not reach its goal")
 
     async def _follow(self, origin: Origin, actions: Sequence[str], states: Sequence[bytes], before: Knowledge) -> Knowledge:
         """Knowledge after one more action."""
-        plan = before.outlook.plan
-        if plan and plan[0].action == actions[-1]:
-            outlook = Outlook(plan[1:], reached=len(plan) == 1, direct=before.outlook.direct)
+        if (rest := _as_planned(before.outlook.plan or (), actions[-1])) is not None:
+            outlook = Outlook(rest, reached=not rest, direct=before.outlook.direct)
             return Knowledge(outlook, as_planned(before.outlook, outlook), before.initial)
         desk = next((desk for desk in self._desks if any(map(desk.holds, states))), None)
         desk = desk or min(self._desks, key=lambda desk: desk.load)
@@ -178,6 +180,16 @@ class Expert:
             if best is not None and not (progress and former is not None and len(best.plan or ()) >= len(former)):
                 break
         return best or Outlook(None, tried=tried)
+
+
+def _as_planned(plan: Plan, action: str) -> Plan | None:
+    """The rest of ``plan`` after ``action`` where that is its next one; a look, which changes nothing, may be left out."""
+    for index, deed in enumerate(plan):
+        if deed.action == action:
+            return plan[index + 1 :]
+        if deed.action != LOOK:
+            return None
+    return None
 
 
 async def _attempt(desk: Desk, origin: Origin, replay: Sequence[str], plan: Plan, meter: Meter) -> Plan | None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from services.sciworld.thoughts import ParsedAction, parse_action
 
+LOOK: Final = "look around"
 TRAVEL: Final = frozenset({"open door", "go to", "teleport to"})
 LOOKS: Final = frozenset({"look around", "look at", "look in", "examine", "read", "inventory"})
 SUBSTITUTABLE: Final = frozenset({"focus on", "pick up", "move", "pour", "connect", "use", "dunk", "mix"})
@@ -61,6 +62,11 @@ def thing(name: str) -> str:
     for word in (" in ", " on "):
         name = name.split(word)[0]
     return name.lower()
+
+
+def component(name: str) -> str:
+    """What a contact belongs to: "anode in red light bulb" to the red light bulb. Any other name stays as it is."""
+    return _CONTACT.sub("", name).strip()
 
 
 def same_deed(one: ParsedAction, other: ParsedAction) -> bool:
@@ -132,9 +138,9 @@ def _undone(parsed: ParsedAction, room: str, history: Sequence[Deed]) -> Plan:
     if parsed.verb in _OPPOSITE:
         return (Deed(f"{_OPPOSITE[parsed.verb]} {name}", room),)
     earlier = [(deed, parse_action(deed.action)) for deed in history]
-    contacts = {_component(one) for one in parsed.names}
+    contacts = {component(one) for one in parsed.names}
     wired = [
-        deed for deed, before in earlier if before.verb == "connect" and contacts & {_component(one) for one in before.names}
+        deed for deed, before in earlier if before.verb == "connect" and contacts & {component(one) for one in before.names}
     ]
     if parsed.verb == "connect":
         return (*(Deed(f"disconnect {one}", room) for one in sorted(contacts)), *wired)
@@ -146,8 +152,3 @@ def _undone(parsed: ParsedAction, room: str, history: Sequence[Deed]) -> Plan:
         moves = [deed for deed, before in earlier if before.verb == "move" and thing(before.names[0]) == thing(name)]
         return tuple(moves[-1:])
     return ()
-
-
-def _component(contact: str) -> str:
-    """The component a contact belongs to: "anode in red light bulb" to the red light bulb, "battery anode" to the battery."""
-    return _CONTACT.sub("", contact).strip()

@@ -24,6 +24,7 @@ from typing import Final
 
 from services.sciworld.plan import LOOKS, TRAVEL, Plan, actions_of, thing
 from services.sciworld.scratch import Event
+from services.sciworld.sight import Sight, named, shows
 from services.sciworld.thoughts import ParsedAction, parse_action
 from shared.protocol import Decision, StepVerdict
 
@@ -172,19 +173,11 @@ def _only_time(step: Step) -> bool:
 
 def _discovery(step: Step) -> str | None:
     """A thing or place that the plan names and the step's reply is the first text of the episode to show."""
-    own = step.event.action.lower()
-    shown = step.event.reply.observation.lower()
-    earlier = "\n".join(event.reply.observation for event in step.events[:-1]).lower()
-    for deed in step.before.plan or ():
-        for name in parse_action(deed.action).names:
-            word = thing(name)
-            if (
-                word not in own
-                and re.search(rf"\b{re.escape(word)}\b", shown)
-                and not re.search(rf"\b{re.escape(word)}\b", earlier)
-            ):
-                return word
-    return None
+    shown = step.event.reply.observation
+    sight = Sight(event.reply.observation for event in step.events[:-1])
+    own = named(step.event.action)
+    names = (name for deed in step.before.plan or () for name in named(deed.action))
+    return next((name for name in names if name not in own and not sight.knows(name) and shows(shown, name)), None)
 
 
 def _needless(step: Step) -> str:

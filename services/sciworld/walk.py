@@ -15,6 +15,7 @@ from services.sciworld.contents import Contents, Place
 from services.sciworld.house import route
 from services.sciworld.plan import LOOKS, TRAVEL, Deed, Plan, thing
 from services.sciworld.scratch import Event, Meter, Scratch
+from services.sciworld.sight import View
 from services.sciworld.thoughts import ParsedAction, parse_action
 
 DISPENSABLE: Final = LOOKS | {"wait", "open", "close", "activate", "deactivate", "put down", "close door", "disconnect"}
@@ -30,6 +31,7 @@ class Walk:
     def __init__(self, scratch: Scratch, meter: Meter, limit: int, *, teleport: bool) -> None:
         self.scratch = scratch
         self.played: list[Deed] = []
+        self.views: list[View] = []
         self._plan: Plan = ()
         self._meter = meter
         self._limit = limit
@@ -82,10 +84,11 @@ class Walk:
 
     async def _play(self, action: str) -> Event:
         """Execute an action and keep it, unless it did nothing and shows nothing."""
-        room = self.scratch.last.here.room
+        before = self.scratch.last.here
         event = await self.scratch.play(action, self._meter)
         if event.ticks or event.menu or (event.reply.valid and parse_action(action).verb in LOOKS):
-            self.played.append(Deed(action, room))
+            self.played.append(Deed(action, before.room))
+            self.views.append(View(before.text, event.reply.observation))
         return event
 
     async def _go(self, room: str) -> bool:
