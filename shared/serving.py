@@ -28,11 +28,12 @@ _ANSWER_SECONDS = 3
 """After the drain, answers may take so long to be written."""
 _MESSAGE_BYTES = 1 << 20
 """Most that one WebSocket message may hold, as for a body."""
+_BACKLOG = 2048
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A bound TCP socket. Raises ``port_in_use``, or ``unreachable`` for an address this machine does not have."""
+    """A listening TCP socket. Raises ``port_in_use``, or ``unreachable`` for an address this machine does not have."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, proto)
@@ -41,6 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        listener.listen(_BACKLOG)  # from here on clients wait instead of being refused, and the port is ours alone
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,7 +35,6 @@ async def nothing() -> None:
 
 def test_port_zero_takes_a_free_port_and_a_taken_one_is_refused() -> None:
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
-        listener.listen()
         port = listener.getsockname()[1]
         assert port > 0
         with pytest.raises(RestepError, match=f"port_in_use: 127.0.0.1:{port} is in use"):
@@ -45,6 +45,21 @@ def test_an_address_that_cannot_be_had_is_refused() -> None:
     for host in ("192.0.2.1", "no.such.host.invalid"):
         with pytest.raises(RestepError, match="unreachable: cannot listen on"):
             bind(host, 0)
+
+
+async def test_whoever_reads_the_announcement_can_connect_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when ready comes before the server has begun to accept."""
+    listener = bind("127.0.0.1", 0)
+    connected: list[socket.socket] = []
+
+    def connects(service: str, host: str, port: int) -> None:
+        connected.append(socket.create_connection((host, port)))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("shared.serving.announce", connects)
+    await serve(application, listener, service="test", ready=nothing, drain=nothing)
+    assert len(connected) == 1
+    connected[0].close()
 
 
 def test_the_announcement_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
