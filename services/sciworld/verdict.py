@@ -32,7 +32,7 @@ TIMELY: Final = LOOKS | {"wait", "use"}
 """Actions by which a plan lets time pass or measures what time does."""
 
 _FAILED: Final = re.compile(
-    r"\balready\b|not clear|\bcan't\b|cannot|not open|Unknown action|unable|not possible", re.IGNORECASE
+    r"\balready\b|not clear|\bcan't\b|cannot|not open|Unknown action|not sure how|unable|not possible", re.IGNORECASE
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -199,6 +201,17 @@ async def test_the_limit_counts_only_at_the_end(sciworld: SciWorld) -> None:
     assert (short.reachable, short.verdict.decision) == (False, "fatal")
     assert short.actions == enough.actions
     assert f"takes {len(plan)} more actions and only {len(plan) - 1} are left" in short.verdict.reason
+
+
+async def test_a_dead_engine_costs_no_answer(sciworld: SciWorld) -> None:
+    await _advice(sciworld, "find-plant/0", "wait1")
+    pid = sciworld.shards[0].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    after = await _advice(sciworld, "find-plant/0", "wait1", "open door to bedroom")
+    assert after.verdict is not None
+    assert after.verdict.decision == "needless"
+    assert await _finish(sciworld, "find-plant/0", ["wait1", "open door to bedroom", *after.actions])
 
 
 async def test_the_map_is_the_engine_s(sciworld: SciWorld) -> None:
