@@ -88,8 +88,8 @@ class Engine:
 
     def __init__(self, model: PreTrainedModel, limits: Limits) -> None:
         self.totals = Totals()
+        self.limits = limits
         self._model = model
-        self._limits = limits
         self._pool = KvPool(limits.slots, limits.context)
         self._table = SlotTable(limits.slots)
         self._waiting: deque[Job] = deque()
@@ -104,7 +104,7 @@ class Engine:
         with self._changed:
             if self._closing:
                 raise RestepError("not_ready", "this checkpoint is being replaced", retry_after=_RETRY_AFTER)
-            if len(self._waiting) >= self._limits.queue:
+            if len(self._waiting) >= self.limits.queue:
                 raise RestepError("queue_full", f"{len(self._waiting)} requests are waiting", retry_after=_RETRY_AFTER)
             self._waiting.append(job)
             self._changed.notify()
@@ -125,7 +125,7 @@ class Engine:
         return len(self._waiting), len(self._rows), self._table.remembered
 
     def _run(self) -> None:
-        torch.set_num_threads(self._limits.threads)
+        torch.set_num_threads(self.limits.threads)
         with torch.inference_mode():
             while self._admit():
                 self._drop_cancelled()
@@ -143,7 +143,7 @@ class Engine:
             while not (self._waiting or self._rows or self._closing):
                 self._changed.wait()
             taken: list[Job] = []
-            room = min(self._limits.max_batch - len(self._rows), self._table.available)
+            room = min(self.limits.max_batch - len(self._rows), self._table.available)
             while self._waiting and len(taken) < room:
                 taken.append(self._waiting.popleft())
         for job in taken:
@@ -184,7 +184,7 @@ class Engine:
         rows: list[_Row] = []
         chunks: list[Chunk] = []
         wanted: list[int] = []
-        budget = self._limits.prefill_tokens
+        budget = self.limits.prefill_tokens
         for row in self._rows:
             missing = len(row.ids) - row.past
             count = 1 if missing == 1 else min(missing, budget)

@@ -14,6 +14,7 @@ from dataclasses import asdict
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from services.agent.backends.base import Backend, Generation, Listener, Served
 from services.agent.backends.engine import Engine, Job, Limits, Totals
@@ -116,7 +117,7 @@ class TransformersBackend(Backend):
             context_length=served.context_length,
             chat_format=checkpoint.chat_format,
             stop_token_ids=list(checkpoint.stop_ids),
-            max_batch=self._settings.max_batch,
+            max_batch=served.engine.limits.max_batch,
         )
 
     async def stop(self) -> None:
@@ -142,6 +143,7 @@ class TransformersBackend(Backend):
 def load_model(checkpoint: Checkpoint, settings: AgentSettings) -> EmbeddedModel:
     """Read the weights and start their engine. Raises ``unsuitable_model``."""
     source = checkpoint.source
+    disable_progress_bar()  # a server's log is no terminal
     cuda = torch.cuda.is_available()
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(

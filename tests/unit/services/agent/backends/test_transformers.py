@@ -263,6 +263,9 @@ async def test_reload_finishes_accepted_work_on_the_old_weights(path: Path, tmp_
     with pytest.raises(RestepError, match="checkpoint_not_found"):
         await backend.load(str(tmp_path / "absent"))
     assert backend.info().model == fresh.checkpoint.model
+    same = await backend.load(str(second))
+    assert same is fresh, "what is served already is not loaded again"
+    await until(lambda: len(backend._engines) == 1)  # pyright: ignore[reportPrivateUsage]  # the old weights are let go
     await backend.stop()
     assert backend.counters()["reloads"] == 1
     assert backend.counters()["generated_tokens"] == 312
