@@ -168,7 +168,7 @@ class SciWorld(Environment):
         return await shard.run(function, shard)
 
     def least_loaded(self) -> Shard:
-        """The shard with the least queued work, then the fewest episodes; one that is starting again comes last."""
+        """The shard with the fewest episodes, then the least queued work; one without a JVM comes last."""
         return min(self.shards, key=lambda shard: (not shard.alive, shard.episodes, shard.pending))
 
     def metrics(self) -> Mapping[str, float]:
