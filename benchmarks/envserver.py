@@ -17,7 +17,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import httpx
 import orjson
 import psutil
 
@@ -27,7 +26,6 @@ from shared.protocol import EnvironmentInfo, SplitInfo, TaskInfo
 from shared.settings import EnvironmentSettings
 
 TASK = TaskInfo(id="null/0", split="all", type="null", goal="None.")
-SESSIONS = 64
 
 
 class NullEpisode(Episode):
@@ -70,7 +68,7 @@ class Null(Environment):
             task_types=["null"],
             action_grammar=[],
             instruction="",
-            max_steps=10_000,
+            max_steps=1_000_000,
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[TaskInfo]:
@@ -124,35 +122,57 @@ async def measure(way: str, server: psutil.Process, seconds: float, lanes: int, 
     return Row(way, steps, ended - begun, cpu, latencies)
 
 
-async def post(client: httpx.AsyncClient, path: str, body: object) -> bytes:
-    """One request that must succeed."""
-    return (await client.post(path, content=orjson.dumps(body))).raise_for_status().content
+class Connection:
+    """A connection kept open, and HTTP at its barest: a full client would cost more than the server does."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, port: int) -> Connection:
+        """Connect to this machine."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def call(self, method: str, path: str, body: object) -> bytes:
+        """One request that must succeed; the body of its answer."""
+        content = orjson.dumps(body)
+        head = f"{method} {path} HTTP/1.1\r\nHost: server\r\nContent-Length: {len(content)}\r\n\r\n"
+        self._writer.write(head.encode() + content)
+        answered = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(answered.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        found = await self._reader.readexactly(length)
+        assert answered.startswith(b"HTTP/1.1 20"), found
+        return found
 
 
-async def benchmark(url: str, server: psutil.Process, seconds: float) -> list[Row]:
+async def benchmark(port: int, server: psutil.Process, seconds: float) -> list[Row]:
     """All ways of stepping."""
-    limits = httpx.Limits(max_connections=32)
-    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
-        rows: list[Row] = []
-        for size, lanes in ((1, 1), (1, 16), (16, 4), (64, 2), (256, 2)):
-            names = [[f"s{size}-{lanes}-{lane}-{index}" for index in range(size)] for lane in range(lanes)]
-            for name in itertools.chain(*names):
-                (await client.put(f"/v1/sessions/{name}", content=orjson.dumps({"task_id": TASK.id}))).raise_for_status()
-            done = [0] * lanes
+    rows: list[Row] = []
+    for size, lanes in ((1, 1), (1, 16), (16, 4), (64, 2), (256, 2)):
+        connections = [await Connection.open(port) for _ in range(lanes)]
+        names = [[f"s{size}-{lanes}-{lane}-{index}" for index in range(size)] for lane in range(lanes)]
+        for name in itertools.chain(*names):
+            await connections[0].call("PUT", f"/v1/sessions/{name}", {"task_id": TASK.id})
+        done = [0] * lanes
 
-            async def single(lane: int, names: list[list[str]] = names, done: list[int] = done) -> int:
-                done[lane] += 1
-                await post(client, f"/v1/sessions/{names[lane][0]}/steps", {"seq": done[lane], "action": "do nothing"})
-                return 1
+        async def step(
+            lane: int,
+            connections: list[Connection] = connections,
+            names: list[list[str]] = names,
+            done: list[int] = done,
+        ) -> int:
+            done[lane] += 1
+            steps = [{"session_id": name, "seq": done[lane], "action": "do nothing"} for name in names[lane]]
+            if len(steps) == 1:
+                name = steps[0].pop("session_id")
+                await connections[lane].call("POST", f"/v1/sessions/{name}/steps", steps[0])
+            else:
+                assert b'"problem":{' not in await connections[lane].call("POST", "/v1/steps", {"steps": steps})
+            return len(steps)
 
-            async def batch(lane: int, names: list[list[str]] = names, done: list[int] = done) -> int:
-                done[lane] += 1
-                steps = [{"session_id": name, "seq": done[lane], "action": "do nothing"} for name in names[lane]]
-                assert b'"problem":{' not in await post(client, "/v1/steps", {"steps": steps})
-                return len(steps)
-
-            way = f"{lanes} client(s), " + ("single steps" if size == 1 else f"batches of {size}")
-            rows.append(await measure(way, server, seconds, lanes, single if size == 1 else batch))
+        way = f"{lanes} client(s), " + ("single steps" if size == 1 else f"batches of {size}")
+        rows.append(await measure(way, server, seconds, lanes, step))
     return rows
 
 
@@ -167,8 +187,8 @@ def main() -> None:
     process = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
-        url = orjson.loads(process.stdout.readline())["url"]
-        rows = asyncio.run(benchmark(url, psutil.Process(process.pid), options.seconds))
+        port = orjson.loads(process.stdout.readline())["port"]
+        rows = asyncio.run(benchmark(port, psutil.Process(process.pid), options.seconds))
         memory = psutil.Process(process.pid).memory_info().rss / 2**20
     finally:
         process.terminate()
