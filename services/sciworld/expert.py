@@ -171,7 +171,7 @@ class Expert:
         best: Outlook | None = None
         tried = 0
         for way in ways:
-            if tried and meter.steps >= BUDGET:
+            if (tried and meter.steps >= BUDGET) or (best is not None and way.resort):
                 break
             tried += 1
             plan = await _attempt(desk, scratch.origin, replay, way.plan, meter)

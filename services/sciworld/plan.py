@@ -34,9 +34,14 @@ Plan = tuple[Deed, ...]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A plan to try. ``direct``: the answer alone, which skips what the task wants found out first."""
+    """A plan to try.
+
+    ``resort``: only when nothing before it reached the goal. ``direct``: the answer alone, which skips what the task
+    wants found out first.
+    """
 
     plan: Plan
+    resort: bool = False
     direct: bool = False
 
 
@@ -94,18 +99,18 @@ def candidates(plan: Plan, step: Deed, history: Sequence[Deed], initial: Plan, *
     if without != plan:
         yield Candidate(without)
     yield Candidate(plan)
-    if done and (back := _undone(parsed, step.room, history)):
-        yield Candidate((*back, *plan))
     if foreseen:
         yield Candidate(plan[foreseen + 1 :])
-    yield Candidate(initial)
+    if done and (back := _undone(parsed, step.room, history)):
+        yield Candidate((*back, *plan), resort=True)
+    yield Candidate(initial, resort=True)
     yield direct(initial)
 
 
 def direct(plan: Plan) -> Candidate:
     """The last deed of a plan alone."""
     last = next((i for i in reversed(range(len(plan))) if parse_action(plan[i].action).verb not in TRAVEL | {"choose"}), 0)
-    return Candidate(plan[last:], direct=True)
+    return Candidate(plan[last:], resort=True, direct=True)
 
 
 def _substituted(plan: Plan, parsed: ParsedAction) -> Plan | None:

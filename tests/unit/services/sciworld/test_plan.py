@@ -73,3 +73,9 @@ def test_the_answer_alone_comes_last() -> None:
     assert last.direct
     assert actions_of(last.plan) == ["focus on seed", "0"]
     assert direct(()).plan == ()
+
+
+def test_last_resorts_come_after_everything_else() -> None:
+    plan = _plan("look at stove", "deactivate stove", "wait")
+    found = list(candidates(plan, Deed("deactivate stove", "kitchen"), (), plan, menu=0, done=True))
+    assert [candidate.resort for candidate in found] == [False, False, False, True, True, True]
