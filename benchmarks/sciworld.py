@@ -168,7 +168,7 @@ async def over_http(url: str, server: psutil.Process, scripts: Sequence[Play], s
     limits = httpx.Limits(max_connections=sessions)
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits) as client, asyncio.TaskGroup() as group:
         for index in range(sessions):
-            group.create_task(player(client, f"{sessions}-{index}", rotated(scripts, index), meter))
+            group.create_task(player(client, f"{id(meter)}-{index}", rotated(scripts, index), meter))
         measuring = group.create_task(asyncio.to_thread(meter.measure, size))
     return measuring.result()
 
@@ -192,14 +192,15 @@ def child(arguments: Sequence[str], **environment: str) -> Generator[subprocess.
 
 
 def measure_restep(scripts: Sequence[Play], workers: int, size: Size) -> list[Row]:
-    """One server at every number of sessions, from few to many."""
+    """One server, warmed up once, at every number of sessions from few to many."""
     rows: list[Row] = []
     with child(["--serve", str(workers)]) as process:
         assert process.stdout is not None
         url = orjson.loads(process.stdout.readline())["url"]
+        server = psutil.Process(process.pid)
+        asyncio.run(over_http(url, server, scripts, 8, size))  # until every JVM is warm; this row is not shown
         for sessions in SESSIONS:
-            again = size if not rows else Size(warm=sessions, measure=size.measure)
-            rows.append(asyncio.run(over_http(url, psutil.Process(process.pid), scripts, sessions, again)))
+            rows.append(asyncio.run(over_http(url, server, scripts, sessions, Size(sessions, size.measure))))
             log.info("%s", rows[-1])
     return rows
 
