@@ -98,6 +98,8 @@ class Experiment:
         arm = self._arm(name)
         trajectories = await self._trajectories(arm)
         config = self.recipe.finetune_config(arm, self.folder.arm(name))
+        if load_card(self.folder.arm(name)) is not None:
+            return await asyncio.to_thread(finetune, config, trajectories)  # checks that it was trained so
         with self.folder.timed(f"train {name}"), training_bar(f"training {name}", self.console) as report:
             return await asyncio.to_thread(finetune, config, trajectories, report)
 
