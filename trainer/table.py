@@ -25,10 +25,10 @@ def signed(interval: Interval) -> str:
 
 
 def arms_table(results: Results) -> Table:
-    """One row an arm: success, score, and its difference to the reference, each with its interval."""
+    """One row an arm: success, score and its difference to the reference, each with its interval, and trained tokens."""
     title, caption = f"{results.name}: did it help?", protocol_line(results)
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("arm", "success %", "score x 100", f"vs {results.reference}", "trained tokens"):
+    for name in ("arm", "success %", "score x 100", f"vs {results.reference}", "tokens"):
         table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for name, arm in results.arms.items():
         metrics = arm.evaluation.metrics
