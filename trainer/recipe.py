@@ -108,7 +108,7 @@ def load_recipe(source: str, settings: Sequence[str] = ()) -> Recipe:
         raise RestepError("invalid_recipe", f"{source}: a recipe is a mapping of fields")
     fields = cast(dict[str, Any], body)
     for setting in settings:
-        _lay_over(fields, setting)
+        lay_over(fields, setting)
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
@@ -133,7 +133,8 @@ def _read(source: str) -> str:
         raise RestepError("invalid_recipe", f"{source}: {why}; recipes by name: {known}") from None
 
 
-def _lay_over(fields: dict[str, Any], setting: str) -> None:
+def lay_over(fields: dict[str, Any], setting: str) -> None:
+    """Set ``key.sub=value`` in nested fields. Raises ``invalid_recipe``."""
     path, equals, value = setting.partition("=")
     keys = path.split(".")
     if not equals or not all(keys):

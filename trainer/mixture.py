@@ -1,0 +1,144 @@
+"""What is drawn into a pre-training batch, and when: copying exercises first, short plays next, whole episodes last.
+
+A batch is a function of (seed, number), so a run that was killed goes on with the very batches it would have seen.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from transformers import PreTrainedTokenizerFast
+
+from trainer.chat_format import Codec
+from trainer.corpus import Message, Play, Think, copying, doing, tell
+from trainer.vocabulary import END, START
+
+EXERCISES: Final = ((0.13, 0.75, 320), (0.75, 0.45, 700), (1.01, 0.25, 1400))
+"""The curriculum: up to this share of the budget, this share of exercises, documents of at most so many tokens."""
+PLAIN: Final = 0.06
+"""Share of documents read word by word, so that text without the known phrases is not strange."""
+IN_ROOMS: Final = 0.7
+"""Share of exercises that are set in a room that was seen, after the first stage."""
+KINDS: Final = {"errand": 0.72, "wander": 0.1, "expert": 0.18}
+"""Shares of the kinds of play."""
+
+OBSERVATION_WEIGHT = 0.3
+"""Observations teach reading (what a look lists is repeated copying); answers are what is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Ids of one dialogue and the weight of predicting each of them (0 to 1; the system message has 0)."""
+
+    ids: list[int]
+    weights: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Documents of similar length, padded on the right. ``weights`` of padding are 0; shapes (documents, length)."""
+
+    ids: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float32]
+
+
+def encode_dialogue(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, limit: int) -> Document:
+    """ChatML ids as the renderer makes them, ended after the last whole message within ``limit`` tokens."""
+    codec = Codec(tokenizer)
+    start, end = codec.encode(START + END, special=True)
+    newline = codec.encode("\n")
+    ids: list[int] = []
+    weights: list[float] = []
+    for message in messages:
+        head = [start, *codec.encode(f"{message.role}\n")]
+        body = [*codec.encode(message.text), end]
+        if ids and len(ids) + len(head) + len(body) + len(newline) > limit:
+            break
+        weight = {"system": 0.0, "user": OBSERVATION_WEIGHT, "assistant": 1.0}[message.role]
+        ids += [*head, *body, *newline]
+        weights += [0.0] * len(head) + [weight] * len(body) + [0.0] * len(newline)
+    return Document(ids, weights)
+
+
+class World(Protocol):
+    """What is said about the environment besides its plays."""
+
+    places: list[str]
+    instruction: str
+    think: Think
+
+
+class Mixture:
+    """Draws batches. ``progress`` in 0..1 is the share of the token budget already seen."""
+
+    def __init__(
+        self,
+        plays: Sequence[Play],
+        names: Sequence[str],
+        world: World,
+        tokenizer: PreTrainedTokenizerFast,
+        plain: PreTrainedTokenizerFast,
+        seed: int,
+    ) -> None:
+        by_kind = {kind: [play for play in plays if play.kind == kind] for kind in KINDS}
+        self._plays = {kind: some for kind, some in by_kind.items() if some}
+        seen = (step.observation for play in plays for step in play.steps if step.action == "look around")
+        self._looks = sorted({*seen, *(play.look for play in plays)})
+        self._names, self._world = names, world
+        self._tokenizer, self._plain, self._seed = tokenizer, plain, seed
+
+    def document(self, rng: random.Random, progress: float) -> Document:
+        """One dialogue, worded anew."""
+        stage = next(number for number, (until, _, _) in enumerate(EXERCISES) if progress < until)
+        _, exercises, longest = EXERCISES[stage]
+        tokenizer = self._plain if rng.random() < PLAIN else self._tokenizer
+        if rng.random() < exercises:
+            return encode_dialogue(self._exercise(rng, in_rooms=stage > 0), tokenizer, longest)
+        return encode_dialogue(self._told(rng), tokenizer, longest)
+
+    def _exercise(self, rng: random.Random, *, in_rooms: bool) -> list[Message]:
+        if in_rooms and rng.random() < IN_ROOMS:
+            done = doing(rng.choice(self._looks), self._world.instruction, self._world.think, rng)
+            if done is not None:
+                return done
+        return copying(self._names, self._world.places, self._world.think, rng)
+
+    def _told(self, rng: random.Random) -> list[Message]:
+        while True:
+            kind = rng.choices(list(self._plays), [KINDS[kind] for kind in self._plays])[0]
+            messages = tell(rng.choice(self._plays[kind]), self._world.instruction, self._world.think, rng)
+            if messages is not None:
+                return messages
+
+    def batch(self, number: int, progress: float, tokens: int, block_tokens: int) -> list[Block]:
+        """About ``tokens`` tokens in blocks of at most ``block_tokens`` padded ones, short documents first."""
+        rng = random.Random(f"{self._seed}/{number}")
+        drawn: list[Document] = []
+        while sum(len(d.ids) for d in drawn) < tokens:
+            drawn.append(self.document(rng, progress))
+        return [self.pad(group) for group in _groups(sorted(drawn, key=lambda d: len(d.ids)), block_tokens)]
+
+    def pad(self, documents: Sequence[Document]) -> Block:
+        """Right-padded arrays of a group of documents."""
+        longest = max(len(d.ids) for d in documents)
+        ids = np.full((len(documents), longest), self._tokenizer.pad_token_id, dtype=np.int64)
+        weights = np.zeros((len(documents), longest), dtype=np.float32)
+        for row, document in enumerate(documents):
+            ids[row, : len(document.ids)] = document.ids
+            weights[row, : len(document.ids)] = document.weights
+        return Block(ids, weights)
+
+
+def _groups(documents: Sequence[Document], block_tokens: int) -> list[list[Document]]:
+    groups: list[list[Document]] = []
+    for document in documents:
+        if groups and (len(groups[-1]) + 1) * len(document.ids) <= block_tokens:
+            groups[-1].append(document)
+        else:
+            groups.append([document])
+    return groups

@@ -1,0 +1,235 @@
+"""``restep pretrain``: the base student from nothing, by play, vocabulary, training, card; each part resumes.
+
+A student that starts from random weights learns the format in minutes but not to copy names, and cannot be taught a
+task (reading comes first). So reading is learned once, from the simulator's own text, and its weights are shipped.
+Only variations of the train split are played; what is held out to measure copying is held out of those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import torch
+from pydantic import Field, ValidationError
+from torch import distributed, multiprocessing
+from transformers import PreTrainedTokenizerFast
+
+from shared.errors import RestepError
+from shared.react import system_prompt
+from trainer.copy_accuracy import CopyProbe
+from trainer.corpus import Play, copying, listed_names, tell
+from trainer.files import write_whole
+from trainer.mixture import Mixture
+from trainer.options import Options
+from trainer.plays import SPLIT, PlayFile, PlayOptions, collect_plays
+from trainer.pretrain_loop import LOG, PretrainLoop, Schedule, Shape
+from trainer.recipe import lay_over
+from trainer.vocabulary import build_tokenizer, load_tokenizer
+
+log = logging.getLogger(__name__)
+
+PLAYS: Final = "plays.jsonl"
+HELD_OUT: Final = 40
+"""One variation of so many is kept for measuring."""
+PROBED: Final = 40
+"""Held-out plays in a measurement."""
+
+
+class VocabularyOptions(Options):
+    """The sizes of the tokenizer's parts."""
+
+    words: int = Field(default=1400, ge=260, description="byte-level BPE")
+    phrases: int = Field(default=500, ge=0, description="fixed phrases")
+
+
+class PretrainConfig(Options):
+    """A pre-training run."""
+
+    out: Path = Field(description="folder of the finished checkpoint; intermediate files go to `work` below it")
+    play: PlayOptions = PlayOptions()
+    vocabulary: VocabularyOptions = VocabularyOptions()
+    shape: Shape = Shape()
+    schedule: Schedule = Schedule()
+    processes: int = Field(default=2, ge=1, description="processes of one thread each that train together")
+
+    @property
+    def work(self) -> Path:
+        """Plays, tokenizers, checkpoint and log."""
+        return self.out / "work"
+
+    @property
+    def plays(self) -> PlayFile:
+        """What was played."""
+        return PlayFile(self.work / PLAYS)
+
+
+def pretrain_config(out: Path, settings: Sequence[str] = ()) -> PretrainConfig:
+    """The defaults with ``key.sub=value`` settings laid over them. Raises ``invalid_recipe``."""
+    fields: dict[str, Any] = {}
+    for setting in settings:
+        lay_over(fields, setting)
+    try:
+        return PretrainConfig.model_validate({**fields, "out": out})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RestepError("invalid_recipe", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def pretrain(config: PretrainConfig) -> Path:
+    """Make the base in ``config.out``; a run that was stopped goes on. Returns the folder.
+
+    Raises ``missing_extra`` without the simulator, ``store_failed`` when nothing can be written.
+    """
+    asyncio.run(_play(config))
+    tokenizers = Tokenizers(config)
+    if not tokenizers.made:
+        tokenizers.make(config.plays.plays())
+    arguments: tuple[Any, ...] = (config, config.work / "rendezvous")
+    (config.work / "rendezvous").unlink(missing_ok=True)
+    multiprocessing.spawn(_train, arguments, nprocs=config.processes)  # pyright: ignore[reportPrivateImportUsage]
+    return config.out
+
+
+async def _play(config: PretrainConfig) -> None:
+    from services.sciworld.environment import SciWorld  # the simulator is an extra of its own
+    from services.sciworld.house import ROOMS
+
+    environment = SciWorld()
+    await environment.start()
+    try:
+        await collect_plays(environment, config.play, config.plays, ROOMS)
+    finally:
+        await environment.stop()
+
+
+def held_out(play: Play) -> bool:
+    """Whether a play's variation is kept for measuring; by a stable hash, whatever else is played."""
+    digest = hashlib.sha256(f"{play.task}/{play.variation}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % HELD_OUT == 0
+
+
+def vocabulary_names(plays: Sequence[Play], places: Sequence[str]) -> list[str]:
+    """Names of places, and of things seen in at least two plays; of at most four words."""
+    seen: Counter[str] = Counter()
+    for play in plays:
+        looks = [play.look, *(step.observation for step in play.steps)]
+        seen.update(list(dict.fromkeys(name for look in looks for name in listed_names(look))))
+    return [*places, *(n for n, times in seen.items() if times > 1 and n not in places and len(n.split()) <= 4)]
+
+
+class Tokenizers:
+    """The tokenizer of a run, its sibling without phrases, and the names both hold as single tokens."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        from services.sciworld.house import ROOMS
+        from services.sciworld.instruction import INSTRUCTION
+        from services.sciworld.thoughts import thought
+
+        self.places, self.instruction, self.think = list(ROOMS), INSTRUCTION, thought
+        self._config = config
+        self._names_file = config.work / "names.json"
+
+    @property
+    def made(self) -> bool:
+        """Whether :meth:`make` has finished."""
+        return self._names_file.exists()
+
+    def make(self, plays: Sequence[Play]) -> None:
+        """Learn the vocabulary from plays, told once, and from exercises."""
+        rng = random.Random(0)
+        learned = [play for play in plays if not held_out(play)]
+        names = vocabulary_names(learned, self.places)
+        told = [tell(play, self.instruction, self.think, rng) or [] for play in learned]
+        told += [copying(names, self.places, self.think, rng) for _ in range(max(len(learned) // 2, 1))]
+        texts = [message.text for dialogue in told for message in dialogue if message.role != "system"]
+        sizes = self._config.vocabulary
+        whole, plain = build_tokenizer(
+            texts, names, words=sizes.words, phrases=sizes.phrases, instruction=system_prompt(self.instruction)
+        )
+        whole.save_pretrained(self._config.work / "tokenizer")
+        plain.save_pretrained(self._config.work / "plain")
+        write_whole(self._names_file, orjson.dumps(names))
+
+    def names(self) -> list[str]:
+        """Names that are single tokens where they can be."""
+        return orjson.loads(self._names_file.read_bytes())
+
+    def load(self, part: str) -> PreTrainedTokenizerFast:
+        """``tokenizer`` or ``plain``."""
+        return load_tokenizer(self._config.work / part)
+
+
+def _train(rank: int, config: PretrainConfig, rendezvous: Path) -> None:
+    """One process of the training; the first writes the checkpoint folder at the end."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    if config.processes > 1:
+        distributed.init_process_group(
+            "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=config.processes, timeout=timedelta(hours=1)
+        )
+    try:
+        tokenizers = Tokenizers(config)
+        tokenizer, names = tokenizers.load("tokenizer"), tokenizers.names()
+        plays = config.plays.plays()
+        mixture = Mixture(
+            [play for play in plays if not held_out(play)],
+            names,
+            tokenizers,
+            tokenizer,
+            tokenizers.load("plain"),
+            config.schedule.seed,
+        )
+        loop = PretrainLoop(config.shape, config.schedule, mixture, tokenizer, config.work)
+        loop.run(_probe(plays, names, tokenizers, tokenizer).measure)
+        if rank == 0:
+            export(loop, tokenizer, config)
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _probe(
+    plays: Sequence[Play], names: Sequence[str], tokenizers: Tokenizers, tokenizer: PreTrainedTokenizerFast
+) -> CopyProbe:
+    rng = random.Random(0)
+    told = [
+        tell(play, tokenizers.instruction, tokenizers.think, rng) for play in plays if held_out(play) and play.kind != "expert"
+    ]
+    return CopyProbe([dialogue[:14] for dialogue in told if dialogue][:PROBED], names, tokenizer)
+
+
+def export(loop: PretrainLoop, tokenizer: PreTrainedTokenizerFast, config: PretrainConfig) -> None:
+    """Write the checkpoint in Hugging Face's layout, float16 on disk and float32 when loaded, and its card."""
+    loop.model.half()
+    loop.model.generation_config.eos_token_id = tokenizer.eos_token_id
+    loop.model.generation_config.pad_token_id = tokenizer.pad_token_id
+    loop.model.save_pretrained(config.out)
+    tokenizer.save_pretrained(config.out)
+    settings = orjson.loads((config.out / "config.json").read_bytes())
+    write_whole(config.out / "config.json", orjson.dumps({**settings, "dtype": "float32"}, option=orjson.OPT_INDENT_2))
+    lines = (config.work / LOG).read_bytes().splitlines()
+    card = {
+        "name": "base",
+        "parameters": sum(p.numel() for p in loop.model.parameters()),
+        "vocabulary": len(tokenizer),
+        **asdict(loop.counts),
+        "split": SPLIT,
+        "engine": f"scienceworld {version('scienceworld')} (hashCode=2)",
+        "data_sha256": hashlib.sha256((config.work / PLAYS).read_bytes()).hexdigest(),
+        "measured": orjson.loads(lines[-1]) if lines else {},
+        "config": config.model_dump(mode="json", exclude={"out"}),
+        "command": "restep pretrain FOLDER",
+        "license": "Apache-2.0",
+    }
+    write_whole(config.out / "card.json", orjson.dumps(card, option=orjson.OPT_INDENT_2))
