@@ -14,13 +14,14 @@ _PLACE: Final = re.compile(r" (?:in|on|inside) .*$")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A thing's name, room, what it is in (outermost first), which of that is closed, and whether the agent carries it."""
+    """A thing's name, room, what it is in (outermost first), which of that is closed; is it carried, does it live."""
 
     name: str
     room: str
     inside: tuple[str, ...]
     closed: tuple[str, ...]
     carried: bool
+    alive: bool = False
 
 
 class Contents:
@@ -39,7 +40,8 @@ class Contents:
             if name in ROOMS:
                 room = name
             elif room:
-                places.append(Place(name, room, inside, closed, "inventory" in inside))
+                life: dict[str, Any] = node.get("propLife") or {}
+                places.append(Place(name, room, inside, closed, "inventory" in inside, life.get("isDead") is False))
                 inside = (*inside, name)
                 box: dict[str, Any] = node.get("propContainer") or {}
                 if box.get("isClosable") is True and box.get("isOpen") is False:
@@ -66,3 +68,8 @@ class Contents:
             longest = max((len(place.name) for place in named), default=0)
             found = [place for place in named if len(place.name) == longest]
         return min(found, key=lambda place: (not place.carried, place.room != near, len(place.closed)), default=None)
+
+    def living(self, room: str) -> list[Place]:
+        """Living things at hand in ``room``, by name, one of each."""
+        found = {place.name: place for place in self._places if place.alive and place.room == room and not place.closed}
+        return [found[name] for name in sorted(found)]

@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from services.sciworld.contents import Contents
 from services.sciworld.gold import GoldPaths
 from services.sciworld.mine import Mine
-from services.sciworld.plan import LOOK, Candidate, Plan, actions_of, annotate, candidates
+from services.sciworld.plan import LOOK, Candidate, Plan, actions_of, alternatives, annotate, candidates
 from services.sciworld.scratch import Desk, Meter, Origin, Scratch, effective
 from services.sciworld.shard import Shard
 from services.sciworld.sight import with_looks, without_looks
@@ -154,32 +155,57 @@ class Expert:
 
     async def _outlook(self, desk: Desk, scratch: Scratch, before: Knowledge) -> Outlook:
         """The best plan found from the state of ``scratch``, after its last event."""
-        event = scratch.last
+        event, former = scratch.last, before.outlook.plan
         if scratch.goal_reached:
             return Outlook((), reached=True)
         if event.reply.done:
             return Outlook(None, lost=True)
         if not event.ticks and not scratch.menu:
             return before.outlook
+        search = _Search(desk, scratch, before.outlook)
+        if former is None:
+            return await search.run([Candidate(before.initial)])
         *history, last = scratch.deeds()
-        former = before.outlook.plan
-        ways = iter([Candidate(before.initial)])
-        if former is not None:
-            ways = candidates(former, last, history, before.initial, menu=scratch.menu, done=event.reply.valid)
-        progress = event.reply.score > scratch.events[-2].reply.score
-        replay, meter = effective(scratch.events), Meter()
+        ways = candidates(former, last, history, before.initial, menu=scratch.menu, done=event.reply.valid)
+        found = await search.run(ways)
+        if found.plan is None and not scratch.menu:
+            found = await search.run(alternatives(former, Contents.read(await scratch.object_tree())))
+        return found
+
+
+class _Search:
+    """Trying candidates from the state of ``scratch``, which it leaves as it is, with one budget for all."""
+
+    def __init__(self, desk: Desk, scratch: Scratch, before: Outlook) -> None:
+        self._desk = desk
+        self._origin = scratch.origin
+        self._replay = effective(scratch.events)
+        self._before = before
+        self._progress = scratch.last.reply.score > scratch.events[-2].reply.score
+        self._meter = Meter()
+        self._tried = 0
+
+    async def run(self, ways: Iterable[Candidate]) -> Outlook:
+        """The first candidate that reaches the goal; where the score rose, the shortest, since some way should be."""
         best: Outlook | None = None
-        tried = 0
         for way in ways:
-            if (tried and meter.steps >= BUDGET) or (best is not None and way.resort):
+            if (self._tried and self._meter.steps >= BUDGET) or (best is not None and way.resort):
                 break
-            tried += 1
-            plan = await _attempt(desk, scratch.origin, replay, way.plan, meter)
+            self._tried += 1
+            plan = await self._attempt(way.plan)
             if plan is not None and (best is None or len(plan) < len(best.plan or ())):
-                best = Outlook(plan, direct=way.direct or before.outlook.direct, tried=tried)
-            if best is not None and not (progress and former is not None and len(best.plan or ()) >= len(former)):
+                best = Outlook(plan, direct=way.direct or self._before.direct, tried=self._tried)
+            if best is not None and not (self._progress and len(best.plan or ()) >= (self._before.distance or 0)):
                 break
-        return best or Outlook(None, tried=tried)
+        return best or Outlook(None, tried=self._tried)
+
+    async def _attempt(self, plan: Plan) -> Plan | None:
+        """Play a candidate; what was played if it reached the goal."""
+        scratch = await self._desk.replay(self._origin, self._replay, self._meter)
+        try:
+            return await Walk(scratch, self._meter, 2 * len(plan) + 40, teleport=self._origin.teleport).follow(plan)
+        finally:
+            await self._desk.release(scratch)
 
 
 def _as_planned(plan: Plan, action: str) -> Plan | None:
@@ -190,15 +216,6 @@ def _as_planned(plan: Plan, action: str) -> Plan | None:
         if deed.action != LOOK:
             return None
     return None
-
-
-async def _attempt(desk: Desk, origin: Origin, replay: Sequence[str], plan: Plan, meter: Meter) -> Plan | None:
-    """Play a candidate from the state after ``replay``; what was played if it reached the goal."""
-    scratch = await desk.replay(origin, replay, meter)
-    try:
-        return await Walk(scratch, meter, 2 * len(plan) + 40, teleport=origin.teleport).follow(plan)
-    finally:
-        await desk.release(scratch)
 
 
 async def _catch_up(desk: Desk, origin: Origin, actions: Sequence[str], states: Sequence[bytes]) -> Scratch:

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from services.sciworld.contents import Contents
 from services.sciworld.thoughts import ParsedAction, parse_action
 
 LOOK: Final = "look around"
 TRAVEL: Final = frozenset({"open door", "go to", "teleport to"})
 LOOKS: Final = frozenset({"look around", "look at", "look in", "examine", "read", "inventory"})
 SUBSTITUTABLE: Final = frozenset({"focus on", "pick up", "move", "pour", "connect", "use", "dunk", "mix"})
+MAX_ALTERNATIVES: Final = 4
 _CONTACT: Final = re.compile(r"\b(?:(?:anode|cathode|terminal \d)(?: (?:in|on))?)\b")
 _OPPOSITE: Final = {"activate": "deactivate", "deactivate": "activate", "open": "close", "close": "open"}
 
@@ -111,6 +113,17 @@ def direct(plan: Plan) -> Candidate:
     """The last deed of a plan alone."""
     last = next((i for i in reversed(range(len(plan))) if parse_action(plan[i].action).verb not in TRAVEL | {"choose"}), 0)
     return Candidate(plan[last:], resort=True, direct=True)
+
+
+def alternatives(plan: Plan, contents: Contents) -> Iterator[Candidate]:
+    """The plan with another living thing of the room in place of the one it focuses on next: any may do."""
+    focus = next((deed for deed in plan if parse_action(deed.action).verb not in TRAVEL | LOOKS), None)
+    if focus is None or parse_action(focus.action).verb != "focus on":
+        return
+    for place in contents.living(focus.room)[:MAX_ALTERNATIVES]:
+        other = f"focus on {place.name}"
+        if (rest := _substituted(plan, parse_action(other))) is not None:
+            yield Candidate((Deed(other, focus.room), *rest), resort=True)
 
 
 def _substituted(plan: Plan, parsed: ParsedAction) -> Plan | None:

@@ -5,7 +5,8 @@ there (counterfactual replay, :mod:`services.sciworld.expert`); a step is judged
 
 - ``useful``: it shrank: needed, or progress in another way than the plan's.
 - ``exploring``: a look that left it as it was and shows, for the first time in the episode, something the plan needs.
-- ``needless``: it stayed, or the step did nothing but let time pass.
+- ``needless``: it stayed, or the step did nothing but let time pass, and that did no more harm than the time it took;
+  also when all it saved is waiting, which the time it took did for it.
 - ``invalid``: the engine did not understand, so nothing happened at all.
 - ``harmful``: it grew; there is a way, but part of it takes the step back.
 - ``fatal``: the task is lost: failed by the engine's own rule, or none of the continuations tried reaches the goal,
@@ -119,7 +120,8 @@ def _judge(step: Step) -> tuple[Decision, str]:
         return "useful", _progress(step)
     if step.parsed.verb in LOOKS and event.reply.valid and (seen := _discovery(step)):
         return "exploring", f"this shows the {seen}, which the task needs"
-    if shorter or event.menu or _only_time(step) or (len(after.plan) == len(before.plan) and not after.direct):
+    longer = len(after.plan) - len(before.plan)
+    if shorter or event.menu or (_only_time(step) and longer <= event.ticks) or (longer <= 0 and not after.direct):
         return "needless", _needless(step)
     return "harmful", _harm(step)
 
@@ -230,4 +232,6 @@ def _harm(step: Step) -> str:
         if goal and goal != event.here.room:
             return f"this moved away from the {goal}, where the task goes on"
         return f"this left the {previous.here.room}, where the task goes on"
+    if _only_time(step):
+        return f"too much time passed for the task: the way to the goal is {more} actions longer now"
     return f"this has to be made good first: the way to the goal is {more} action{'s' if more != 1 else ''} longer now"

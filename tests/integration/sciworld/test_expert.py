@@ -221,3 +221,14 @@ async def test_the_map_is_the_engine_s(sciworld: SciWorld) -> None:
         here = Surroundings.read((await episode.step("look around")).observation)
         assert (here.room, sorted(here.doors)) == (room, sorted(places))
     await episode.close()
+
+
+async def test_another_animal_will_do_when_the_planned_one_is_gone(sciworld: SciWorld) -> None:
+    """Ten ticks of waiting are longer than some of them live."""
+    task = "find-animal/286"
+    plan = (await _advice(sciworld, task)).actions
+    focus = next(i for i, action in enumerate(plan) if action.startswith("focus on"))
+    done = [*plan[:focus], "wait"]
+    advice = await _advice(sciworld, task, *done)
+    assert advice.reachable
+    assert await _finish(sciworld, task, [*done, *advice.actions])

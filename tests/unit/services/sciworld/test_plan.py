@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.sciworld.plan import Deed, Plan, actions_of, annotate, candidates, direct, same_deed, thing
+from services.sciworld.contents import Contents, Place
+from services.sciworld.plan import Deed, Plan, actions_of, alternatives, annotate, candidates, direct, same_deed, thing
 from services.sciworld.thoughts import parse_action
 
 
@@ -79,3 +80,18 @@ def test_last_resorts_come_after_everything_else() -> None:
     plan = _plan("look at stove", "deactivate stove", "wait")
     found = list(candidates(plan, Deed("deactivate stove", "kitchen"), (), plan, menu=0, done=True))
     assert [candidate.resort for candidate in found] == [False, False, False, True, True, True]
+
+
+def test_any_living_thing_at_hand_may_take_the_place_of_a_lost_one() -> None:
+    plan = _plan("look around", "focus on moth", "pick up moth", "move moth in inventory to red box")
+    contents = Contents(
+        [
+            Place("dove", "kitchen", (), (), carried=False, alive=True),
+            Place("ant", "kitchen", ("jar",), ("jar",), carried=False, alive=True),
+            Place("bear", "outside", (), (), carried=False, alive=True),
+            Place("moth", "kitchen", (), (), carried=False, alive=False),
+        ]
+    )
+    found = [actions_of(candidate.plan) for candidate in alternatives(plan, contents)]
+    assert found == [["focus on dove", "pick up dove", "move dove to red box"]]
+    assert list(alternatives(_plan("wait"), contents)) == []

@@ -102,8 +102,11 @@ def test_going_away_is_harmful() -> None:
 
 
 def test_lost_time_is_not_harm() -> None:
-    verdict = _judged(_event("wait", "You decide to wait for 10 iterations."), Outlook((*PLAN, *PLAN)))
+    verdict = _judged(_event("wait", "You decide to wait for 10 iterations.", ticks=11), Outlook((*PLAN, *PLAN)))
     assert verdict.decision == "needless"
+    worse = _judged(_event("look at tin cup", "a tin cup", ticks=1), Outlook((*PLAN, *PLAN)))
+    assert worse.decision == "harmful"
+    assert worse.reason == "too much time passed for the task: the way to the goal is 3 actions longer now"
 
 
 def test_only_the_answer_left_is_harmful() -> None:
