@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
+from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # loosely typed options
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from shared.errors import RestepError
 
+_FILES: Final = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A checkpoint without its weights. ``positions`` is the longest sequence it was made for, in tokens."""
+    """A checkpoint without its weights, in the folder ``source``. It was made for sequences of ``positions`` tokens."""
 
     source: str
     tokenizer: PreTrainedTokenizerBase
@@ -43,21 +45,30 @@ def open_base(source: str) -> Base:
 
     Raises ``checkpoint_not_found`` when there is neither, or ``unsuitable_model`` when it cannot be read.
     """
-    path = Path(source).expanduser()
-    if not path.is_dir() and not _HUB_NAME.fullmatch(source):
-        raise RestepError("checkpoint_not_found", f"{source}: no such folder")
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise RestepError("checkpoint_not_found", f"{source}: no config.json in this folder")
-    where = str(path) if path.is_dir() else source
+    folder = _folder(source)
     try:
-        config = cast("Any", AutoConfig.from_pretrained(where))
-        tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(where))
+        config = cast("Any", AutoConfig.from_pretrained(folder))
+        tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
     except (OSError, ValueError, KeyError) as error:
-        code = "unsuitable_model" if path.is_dir() else "checkpoint_not_found"
-        raise RestepError(code, f"{source}: {_first_line(error)}") from None
+        raise RestepError("unsuitable_model", f"{source}: {_first_line(error)}") from None
     text = config.get_text_config()
     positions = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or 2048
-    return Base(where, tokenizer, int(positions))
+    return Base(folder, tokenizer, int(positions))
+
+
+def _folder(source: str) -> str:
+    """The folder of a path, or of a name in the cache of the hub, downloaded where the hub can be reached."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise RestepError("checkpoint_not_found", f"{source}: no config.json in this folder")
+        return str(path)
+    if not _HUB_NAME.fullmatch(source):
+        raise RestepError("checkpoint_not_found", f"{source}: no such folder")
+    try:
+        return snapshot_download(source, allow_patterns=list(_FILES))
+    except (OSError, ValueError) as error:
+        raise RestepError("checkpoint_not_found", f"{source}: no such folder, and the hub says: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -19,8 +19,8 @@ from typing import Any, Final, Literal
 
 import orjson
 import torch
-from accelerate import PartialState
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
 from transformers import TrainingArguments, set_seed
 from transformers.utils import logging as transformers_logging
 
@@ -38,6 +38,8 @@ from trainer.weights import WeightOptions, normalise, step_weights
 
 log = logging.getLogger(__name__)
 
+_TORCH_WRITER: Final = ("inline_container", "PytorchStreamWriter")
+"""How a RuntimeError of torch.save can be told: it has no type of its own for a disk that is full."""
 _PACKAGES: Final = ("torch", "transformers", "accelerate")
 
 
@@ -56,6 +58,7 @@ class FinetuneOptions(Options):
     chat_format: str | None = Field(default=None, description="None takes the first that fits the tokenizer")
     save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
+    bf16: bool = Field(default=False, description="compute products in bfloat16 (autocast); weights stay float32")
     device: Literal["auto", "cpu"] = Field(default="auto", description="auto takes an accelerator where there is one")
 
 
@@ -113,7 +116,7 @@ def finetune(
     packs, packed = prepare(config, base, trajectories)
     hashed = data_hash(packs)
     fingerprint = config.fingerprint(hashed)
-    folder = TrainingFolder(config.output)
+    folder = TrainingFolder(config.output, writer=_environment("RANK", 0) == 0)
     finished = load_card(config.output)
     if finished is not None:
         folder.check(finished.fingerprint, fingerprint)
@@ -122,8 +125,10 @@ def finetune(
     with _quiet(), _threads(config.threads):
         try:
             figures = _train(config, base, packs, folder, report)
-        except OSError as error:
-            raise RestepError("store_failed", f"{config.output}: {error.strerror or error}") from error
+        except (OSError, SafetensorError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not any(name in str(error) for name in _TORCH_WRITER):
+                raise
+            raise RestepError("store_failed", f"{config.output}: {' '.join(str(error).split())}") from None
     result = FinetuneResult(
         fingerprint=fingerprint,
         config=config.model_dump(mode="json"),
@@ -133,7 +138,7 @@ def finetune(
         **asdict(packed),
         **figures,
     )
-    if PartialState().is_main_process:
+    if folder.writer:
         (config.output / "training_args.bin").unlink(missing_ok=True)  # a pickle that the card makes superfluous
         base.tokenizer.save_pretrained(config.output)
         folder.finish(result.model_dump_json(indent=1).encode())
@@ -141,11 +146,15 @@ def finetune(
 
 
 def prepare(config: FinetuneConfig, base: Base, trajectories: Iterable[Trajectory]) -> tuple[list[Pack], PackReport]:
-    """Rows of token ids and weights. Raises ``invalid_recipe`` when no trained token is left."""
+    """Rows of token ids and weights, the same in whatever order the trajectories come.
+
+    Raises ``invalid_recipe`` when no trained token is left.
+    """
     renderer = Renderer.from_tokenizer(base.tokenizer, config.chat_format)
     longest = min(config.max_length or base.positions, base.positions)
     documents = (
-        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation) for one in trajectories
+        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation)
+        for one in sorted(trajectories, key=lambda trajectory: trajectory.id)
     )
     packs, packed = pack(documents, config.pack_tokens, longest, config.seed)
     if not packs:
@@ -199,7 +208,7 @@ def _train(
 
 
 def _arguments(config: FinetuneConfig, packs: int) -> TrainingArguments:
-    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun and accelerate
+    processes = _environment("WORLD_SIZE", 1)
     rows = max(1, round(config.batch_tokens / config.pack_tokens / processes))
     return TrainingArguments(
         output_dir=str(TrainingFolder(config.output).checkpoints),
@@ -218,11 +227,18 @@ def _arguments(config: FinetuneConfig, packs: int) -> TrainingArguments:
         save_steps=config.save_steps,
         save_total_limit=2,
         use_cpu=config.device == "cpu",
+        bf16=config.bf16,
         average_tokens_across_devices=True,
         remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=True,
         report_to=[],
     )
+
+
+def _environment(name: str, default: int) -> int:
+    """What torchrun and accelerate tell a process of its place."""
+    return int(os.environ.get(name, default))
 
 
 @contextmanager

@@ -23,10 +23,14 @@ _STATE_FILE: Final = "trainer_state.json"
 
 
 class TrainingFolder:
-    """Paths and rules of an output folder. Its failures are ``store_failed``."""
+    """Paths and rules of an output folder. Its failures are ``store_failed``.
 
-    def __init__(self, path: Path) -> None:
+    Of the processes that train together all read and one, the ``writer``, writes.
+    """
+
+    def __init__(self, path: Path, *, writer: bool = True) -> None:
         self.path = path
+        self.writer = writer
         self.checkpoints = path / "checkpoints"
         self._metrics = path / METRICS_FILE
         self._claim = self.checkpoints / "fingerprint"
@@ -42,8 +46,9 @@ class TrainingFolder:
         with self._guard():
             if self._claim.is_file():
                 self.check(self._claim.read_text(), fingerprint)
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            _replace(self._claim, fingerprint.encode())
+            if self.writer:
+                self.checkpoints.mkdir(parents=True, exist_ok=True)
+                _replace(self._claim, fingerprint.encode())
 
     def check(self, held: str, wanted: str) -> None:
         """Raise ``invalid_recipe`` unless the fingerprints agree."""
@@ -75,16 +80,20 @@ class TrainingFolder:
                     break  # cut off by a kill
             if until is not None:
                 lines = [line for line in lines if line["step"] <= until]
-                _replace(self._metrics, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+                if self.writer:
+                    _replace(self._metrics, b"".join(orjson.dumps(line) + b"\n" for line in lines))
             return lines
 
     def add_metrics(self, line: dict[str, float]) -> None:
         """Append one line."""
-        with self._guard(), self._metrics.open("ab") as file:
-            file.write(orjson.dumps(line) + b"\n")
+        if self.writer:
+            with self._guard(), self._metrics.open("ab") as file:
+                file.write(orjson.dumps(line) + b"\n")
 
     def finish(self, card: bytes) -> None:
         """Write the card, which makes the training finished, and drop what only a resumption needed."""
+        if not self.writer:
+            return
         with self._guard():
             _replace(self.path / CARD_FILE, card)
         shutil.rmtree(self.checkpoints, ignore_errors=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from pydantic import ValidationError
 from transformers import AutoModelForCausalLM
 
 from shared.errors import RestepError
+from tests.support import finetune_process
 from tests.support.tiny_model import tiny_checkpoint
 from tests.support.trajectories import Said, sample, trajectory
 from trainer.checkpoint import open_base
@@ -19,6 +23,7 @@ from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, load_card
 from trainer.training_progress import TrainingProgress
 from trainer.weights import WeightOptions
 
+ROOT = Path(__file__).parents[3]
 WHOLE_STEPS = 8
 
 
@@ -38,6 +43,13 @@ def _config(base: Path, output: Path, **given: Any) -> FinetuneConfig:
         "device": "cpu",
     }
     return FinetuneConfig(base=str(base), output=output, **(options | given))
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -122,6 +134,17 @@ def test_half_precision_checkpoints_are_trained_in_float32(tmp_path: Path) -> No
     assert all(torch.equal(after[name].half(), before[name]) for name in moved if "norm" in name)
 
 
+def test_bfloat16_products_keep_float32_weights_and_almost_the_same_loss(
+    straight: tuple[FinetuneConfig, FinetuneResult], base: Path, tmp_path: Path
+) -> None:
+    config = _config(base, tmp_path / "out", bf16=True)
+    result = finetune(config, sample())
+    assert {tensor.dtype for tensor in _weights(config.output).values()} == {torch.float32}
+    losses, exact = ([line["loss"] for line in one.curve] for one in (result, straight[1]))
+    assert losses != exact
+    assert losses == pytest.approx(exact, rel=0.02)
+
+
 def test_the_mask_decides_what_error_steps_teach(base: Path, tmp_path: Path) -> None:
     error = Said("error", "Thought: I eat the cup.\nAction: eat cup")
     golden = Said("golden", "Thought: I look around.\nAction: look around")
@@ -134,6 +157,39 @@ def test_the_mask_decides_what_error_steps_teach(base: Path, tmp_path: Path) -> 
         assert (result.masked_tokens > 0) == masked
     assert last[False]["loss/error"] < 0.5 * last[True]["loss/error"]
     assert last[True]["loss/golden"] < 0.5 * last[True]["loss/error"]
+
+
+def test_the_order_of_the_trajectories_does_not_matter(
+    straight: tuple[FinetuneConfig, FinetuneResult],
+) -> None:
+    assert finetune(straight[0], reversed(sample())) == straight[1]
+
+
+@pytest.mark.parametrize("size", [500, 100_000, 210_000], ids=["metrics", "weights", "optimiser"])
+def test_a_full_disk_is_one_line_and_the_training_goes_on_afterwards(size: int, base: Path, tmp_path: Path) -> None:
+    script = [finetune_process.__file__, str(base), str(tmp_path / "out")]
+    done = _run(*script, str(size))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("store_failed: ")
+    assert "Traceback" not in done.stderr
+    result = finetune(finetune_process.config(base, tmp_path / "out"), sample())
+    assert [line["step"] for line in result.curve] == list(range(1, result.steps + 1))
+
+
+@pytest.mark.slow
+def test_two_ranks_train_the_same_model(base: Path, tmp_path: Path) -> None:
+    alone = finetune_process.config(base, tmp_path / "alone")
+    result = finetune(alone, sample())
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = _run(*torchrun, finetune_process.__file__, str(base), str(tmp_path / "ranks"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    ranks = load_card(tmp_path / "ranks")
+    assert ranks is not None
+    assert ranks.fingerprint == result.fingerprint
+    assert [line["step"] for line in ranks.curve] == [line["step"] for line in result.curve]
+    assert [line["loss"] for line in ranks.curve] == pytest.approx([line["loss"] for line in result.curve], rel=1e-5)
+    expected, found = _weights(alone.output), _weights(tmp_path / "ranks")
+    assert all(torch.allclose(found[name], expected[name], atol=1e-5) for name in expected)
 
 
 @pytest.mark.parametrize("base_name", ["/nowhere/at/all", "nonsense", "."])

@@ -70,3 +70,14 @@ def test_what_the_disk_refuses_is_a_line(tmp_path: Path) -> None:
     assert caught.value.code == "store_failed"
     with pytest.raises(RestepError):
         folder.add_metrics({"step": 1})
+
+
+def test_a_process_that_does_not_write_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
+    TrainingFolder(tmp_path).add_metrics({"step": 1})
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir())
+    reader = TrainingFolder(tmp_path, writer=False)
+    reader.claim("one")
+    reader.add_metrics({"step": 2})
+    assert reader.metrics(until=0) == []
+    reader.finish(b"{}")
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
