@@ -33,8 +33,9 @@ from trainer.results import (
     save_results,
     summarise_collection,
 )
+from trainer.shipped import NAME as BASE
 from trainer.shipped import locate
-from trainer.split import split_tasks
+from trainer.split import SplitConfig, half, split_tasks
 from trainer.table import arms_table
 from trainer.tasks import select_tasks
 from trainer.teacher.expert import ExpertTeacher
@@ -42,7 +43,7 @@ from trainer.training_progress import training_bar
 from trainer.versions import versions
 from trainer.workplace import Workplace
 
-BASE: Final = "base"
+_MIXING_SALT: Final = "golden share"
 
 
 class Experiment:
@@ -96,8 +97,10 @@ class Experiment:
     async def train(self, name: str) -> FinetuneResult:
         """Fine-tune the base on an arm's data. Resumes; an arm that is trained already is only read."""
         arm = self._arm(name)
+        if arm.start != BASE and load_card(self.folder.arm(arm.start)) is None:
+            await self.train(arm.start)
         trajectories = await self._trajectories(arm)
-        config = self.recipe.finetune_config(arm, self.folder.arm(name))
+        config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name))
         if load_card(self.folder.arm(name)) is not None:
             return await asyncio.to_thread(finetune, config, trajectories)  # checks that it was trained so
         with self.folder.timed(f"train {name}"), training_bar(f"training {name}", self.console) as report:
@@ -127,6 +130,9 @@ class Experiment:
         for source in arm.data:
             held = await self._kept(source)
             of_half = [trajectory for trajectory in held if trajectory.task.id in ids[source]]
+            if source != "reflected_u2":
+                mixing = SplitConfig(fraction=arm.golden_share, salt=_MIXING_SALT)
+                of_half = [trajectory for trajectory in of_half if half(trajectory.task.id, mixing) == "U1"]
             if not of_half:
                 raise RestepError("data_not_found", f"no {source} trajectory was kept; collect some first")
             chosen += of_half

@@ -89,7 +89,9 @@ class RunFolder:
             return cast(dict[str, Any], orjson.loads((self.path / name).read_bytes()))
         except FileNotFoundError:
             return {}
-        except (OSError, orjson.JSONDecodeError) as error:
+        except OSError as error:
+            raise RestepError("store_failed", f"{self.path / name}: {error.strerror}") from None
+        except orjson.JSONDecodeError as error:
             raise RestepError("data_corrupt", f"{self.path / name}: {error}") from None
 
     def _write(self, name: str, body: dict[str, Any]) -> None:

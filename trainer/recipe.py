@@ -21,7 +21,7 @@ from trainer.golden import GoldenConfig
 from trainer.options import Options
 from trainer.reflect import ReflectConfig
 from trainer.rollout import SamplingConfig
-from trainer.shipped import locate
+from trainer.shipped import NAME
 from trainer.split import SplitConfig
 from trainer.tasks import TaskSelection
 from trainer.weights import WeightOptions
@@ -52,6 +52,10 @@ class Arm(Options):
     description: str = ""
     data: list[Source] = Field(min_length=1, description="what it is trained on")
     weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
+    start: str = Field(default="base", description="what it is trained from: `base`, or an arm that is trained before it")
+    golden_share: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="share of the golden trajectories that is mixed in, by a hash of the task"
+    )
 
 
 class Recipe(Options):
@@ -76,18 +80,33 @@ class Recipe(Options):
     evaluation: EvaluateConfig = EvaluateConfig()
     evaluate_base: bool = Field(default=True, description="evaluate the untrained base as well")
 
-    def finetune_config(self, arm: Arm, output: Path) -> FinetuneConfig:
-        """The fine-tuning of one arm into a folder. Raises ``checkpoint_not_found``."""
-        return FinetuneConfig(
-            **self.finetune.model_dump(), base=locate(self.base), output=output, seed=self.seed, weights=arm.weights
-        )
+    def finetune_config(self, arm: Arm, start: str, output: Path) -> FinetuneConfig:
+        """The fine-tuning of one arm from the checkpoint ``start`` into a folder."""
+        return FinetuneConfig(**self.finetune.model_dump(), base=start, output=output, seed=self.seed, weights=arm.weights)
+
+    def lineage(self, name: str) -> list[str]:
+        """An arm and the arms it is trained from, the arm itself first."""
+        names = [name]
+        while (start := self.arms[names[-1]].start) != NAME:
+            names.append(start)
+        return names
+
+    def _check_start(self, name: str) -> None:
+        seen = [name]
+        while (start := self.arms[seen[-1]].start) != NAME:
+            if start not in self.arms or start in seen:
+                why = "trains from itself" if start in seen else f"there is no arm {start!r}"
+                raise ValueError(f"arms.{name}.start: {why}; it may be {NAME!r} or another arm")
+            seen.append(start)
 
     @model_validator(mode="after")
     def _named(self) -> Self:
         for field in ("student", "reference"):
             if getattr(self, field) not in self.arms:
                 raise ValueError(f"{field}: no arm {getattr(self, field)!r}; there are: {', '.join(self.arms)}")
-        if "reflected_u2" in self.arms[self.student].data:
+        for name in self.arms:
+            self._check_start(name)
+        if any("reflected_u2" in self.arms[name].data for name in self.lineage(self.student)):
             raise ValueError(f"student: arm {self.student!r} needs the trajectories it would collect")
         if self.tasks.split == self.evaluation_tasks.split:
             raise ValueError(f"evaluation_tasks.split: {self.tasks.split!r} is what the student is trained on")

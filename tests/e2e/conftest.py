@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 SMALL = (
@@ -39,3 +40,15 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     done = demo(runs, *SMALL)
     assert done.returncode == 0, done.stderr
     return runs / "small", done.stdout
+
+
+def processes_marked(runs: str) -> list[int]:
+    """Ids of the processes that still run on behalf of a demo in this folder."""
+    return [process.pid for process in psutil.process_iter() if _environment(process).get(MARK) == runs]
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return {}

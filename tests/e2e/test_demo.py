@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from shared.store import TrajectoryStore
-from tests.e2e.conftest import MARK, SMALL, demo
+from tests.e2e.conftest import SMALL, demo, processes_marked
 from trainer.results import load_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -55,8 +54,7 @@ def test_reflected_episodes_have_their_errors_masked(small_demo: tuple[Path, str
 
 
 def test_its_servers_are_gone(small_demo: tuple[Path, str]) -> None:
-    runs = str(small_demo[0].parent)
-    assert not [process.pid for process in psutil.process_iter() if _environment(process).get(MARK) == runs]
+    assert not processes_marked(str(small_demo[0].parent))
 
 
 def test_the_same_command_again_finds_everything_done(small_demo: tuple[Path, str]) -> None:
@@ -74,10 +72,3 @@ def test_another_recipe_may_not_use_the_folder(small_demo: tuple[Path, str]) -> 
     done = demo(small_demo[0].parent, *SMALL, "seed=7")
     assert done.returncode == 1
     assert "begun with another seed" in done.stderr
-
-
-def _environment(process: psutil.Process) -> dict[str, str]:
-    try:
-        return process.environ()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return {}

@@ -51,6 +51,20 @@ def test_the_student_must_not_need_what_it_collects() -> None:
     assert "student" in refused(["student=step"])
 
 
+def test_an_arm_may_start_from_another() -> None:
+    recipe = load_recipe("demo", ["arms.step.start=golden-small"])
+    assert recipe.lineage("step") == ["step", "golden-small"]
+
+
+@pytest.mark.parametrize("start", ["step", "best"])
+def test_an_arm_must_start_from_one_before_it(start: str) -> None:
+    assert "arms.step.start" in refused([f"arms.step.start={start}"])
+
+
+def test_the_student_must_not_descend_from_what_it_collects() -> None:
+    assert "student" in refused(["arms.golden-small.start=step"])
+
+
 def test_an_arm_that_is_not_there_is_named() -> None:
     assert "reference" in refused(["reference=best"])
 
