@@ -94,7 +94,10 @@ def candidates(plan: Plan, step: Deed, history: Sequence[Deed], initial: Plan, *
         for number in range(min(menu, 2)):
             yield Candidate((Deed(str(number), step.room), *without))
         return
-    if done and parsed.verb == "choose" and plan and parse_action(plan[0].action).verb == "choose":
+    answering = bool(plan) and parse_action(plan[0].action).verb == "choose"
+    if answering and not done and history:
+        yield Candidate((history[-1], *plan))  # the question is gone: ask for the same again
+    if answering and done and parsed.verb == "choose":
         without = plan[1:]
     if done and foreseen is None and (other := _substituted(plan, parsed)) is not None:
         yield Candidate(other)

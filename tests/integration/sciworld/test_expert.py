@@ -191,6 +191,16 @@ async def test_an_ambiguous_request_is_answered(sciworld: SciWorld) -> None:
     assert await _finish(sciworld, "grow-plant/0", [*other, *advice.actions])
 
 
+async def test_an_answer_that_is_none_costs_the_question(sciworld: SciWorld) -> None:
+    plan = (await _advice(sciworld, "grow-plant/0")).actions
+    asked = plan.index("0")
+    advice = await _advice(sciworld, "grow-plant/0", *plan[:asked], "look around")
+    assert advice.verdict is not None
+    assert advice.verdict.decision == "needless"
+    assert advice.verdict.reason == "the simulator asked for one of its numbers, and this is none"
+    assert advice.actions[:2] == plan[asked - 1 : asked + 1]
+
+
 async def test_the_limit_counts_only_at_the_end(sciworld: SciWorld) -> None:
     plan = (await _advice(sciworld, "find-plant/0")).actions
     enough = await _advice(sciworld, "find-plant/0", "wait1", max_steps=len(plan) + 1)

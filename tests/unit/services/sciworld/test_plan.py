@@ -64,6 +64,11 @@ def test_a_swallowed_action_was_not_done() -> None:
     assert _tried(_plan("look around", "wait"), "look around", done=False)[0] == ["look around", "wait"]
 
 
+def test_a_question_that_was_not_answered_is_provoked_again() -> None:
+    tried = _tried(_plan("0", "wait"), "look around", history=_plan("move seed to pot"), done=False)
+    assert tried[0] == ["move seed to pot", "0", "wait"]
+
+
 def test_any_number_answers_for_the_planned_one() -> None:
     assert _tried(_plan("0", "wait"), "3")[0] == ["wait"]
 
