@@ -7,6 +7,7 @@ it stopped. Nothing here knows an environment or an ablation by name: both are i
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -16,6 +17,7 @@ from rich.console import Console
 from shared.errors import RestepError
 from shared.protocol import TaskInfo
 from shared.trajectory import Trajectory
+from trainer.collection import Collected
 from trainer.evaluate import Evaluation, evaluate
 from trainer.finetune import FinetuneResult, finetune, load_card
 from trainer.folder import GOLDEN, REFLECTED, RunFolder
@@ -81,7 +83,8 @@ class Experiment:
         environment = await self._workplace.environment()
         tasks = await select_tasks(environment, self.recipe.tasks)
         with self.folder.timed("golden"), bar("golden trajectories", self.console) as report:
-            await collect_golden(GOLDEN, tasks, environment, self.store, self.recipe.golden, report)
+            collected = await collect_golden(GOLDEN, tasks, environment, self.store, self.recipe.golden, report)
+        self._warn(collected)
 
     async def reflected(self) -> None:
         """The student plays U2 under the teacher's eyes."""
@@ -92,7 +95,10 @@ class Experiment:
         teacher = ExpertTeacher(info.name, info.engine_version)
         _, u2 = await self._halves()
         with self.folder.timed("reflected"), bar("reflected trajectories", self.console) as report:
-            await collect_reflected(REFLECTED, u2, environment, student, teacher, self.store, self.recipe.reflected, report)
+            collected = await collect_reflected(
+                REFLECTED, u2, environment, student, teacher, self.store, self.recipe.reflected, report
+            )
+        self._warn(collected)
 
     async def train(self, name: str) -> FinetuneResult:
         """Fine-tune the base on an arm's data. Resumes; an arm that is trained already is only read."""
@@ -115,6 +121,14 @@ class Experiment:
         tasks = await select_tasks(environment, self.recipe.evaluation_tasks)
         with self.folder.timed(f"evaluate {name}"), bar(f"evaluating {name}", self.console) as report:
             return await evaluate(f"evaluation/{name}", tasks, environment, student, self.store, config, report)
+
+    def _warn(self, collected: Collected) -> None:
+        """Say what was given up, and why: a collection with holes must not look like a whole one."""
+        if not collected.failed:
+            return
+        causes = Counter(failure.code for failure in self.store.failures(collected.run) if not failure.resolved)
+        named = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
+        self.console.print(f"[yellow]{collected.run}: {collected.failed} of {collected.total} episodes were given up ({named})")
 
     # --- data ----------------------------------------------------------------------------------------------
 
@@ -201,7 +215,7 @@ class Experiment:
     def _summary(self, run: str) -> CollectionSummary:
         everything = list(self.store.trajectories(run))
         kept = list(self.store.trajectories(run, kept=True))
-        return summarise_collection(everything, kept, len(self.store.failures(run)))
+        return summarise_collection(everything, kept, self.store.counts(run).failed)
 
 
 def training_summary(result: FinetuneResult) -> TrainingSummary:

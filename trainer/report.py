@@ -119,6 +119,7 @@ def _collections(results: Results) -> list[dict[str, Any]]:
             "name": name,
             "tasks": summary.tasks,
             "kept": summary.kept,
+            "failed": summary.failed,
             "success": f"{100 * summary.successes / max(1, summary.tasks):.0f} %",
             "steps": [summary.steps.get(provenance, 0) for provenance in _STEP_COLUMNS],
         }
