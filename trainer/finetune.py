@@ -6,9 +6,11 @@ The folder holds a Hugging Face checkpoint, ``metrics.jsonl`` with a line for ea
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -122,27 +124,40 @@ def finetune(
         folder.check(finished.fingerprint, fingerprint)
         return finished
     folder.claim(fingerprint)
-    with _quiet(), _threads(config.threads):
-        try:
-            figures = _train(config, base, packs, folder, report)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not any(name in str(error) for name in _TORCH_WRITER):
-                raise
-            raise RestepError("store_failed", f"{config.output}: {' '.join(str(error).split())}") from None
-    result = FinetuneResult(
-        fingerprint=fingerprint,
-        config=config.model_dump(mode="json"),
-        versions={name: version(name) for name in _PACKAGES},
-        data_hash=hashed,
-        epochs=config.epochs,
-        **asdict(packed),
-        **figures,
-    )
-    if folder.writer:
-        (config.output / "training_args.bin").unlink(missing_ok=True)  # a pickle that the card makes superfluous
-        base.tokenizer.save_pretrained(config.output)
-        folder.finish(result.model_dump_json(indent=1).encode())
+    with _quiet(), _threads(config.threads), _write_failures(config.output):
+        figures = _train(config, base, packs, folder, report)
+        result = FinetuneResult(
+            fingerprint=fingerprint,
+            config=config.model_dump(mode="json"),
+            versions={name: version(name) for name in _PACKAGES},
+            data_hash=hashed,
+            epochs=config.epochs,
+            **asdict(packed),
+            **figures,
+        )
+        if folder.writer:
+            (config.output / "training_args.bin").unlink(missing_ok=True)  # a pickle that the card makes superfluous
+            base.tokenizer.save_pretrained(config.output)
+            folder.finish(result.model_dump_json(indent=1).encode())
     return result
+
+
+async def finetune_in_thread(
+    config: FinetuneConfig, trajectories: Iterable[Trajectory], report: TrainingReport | None = None
+) -> FinetuneResult:
+    """:func:`finetune` beside an event loop. Cancelled, it stops at the next optimiser step instead of running on."""
+    stopped = threading.Event()
+
+    def watched(progress: TrainingProgress) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        if report is not None:
+            report(progress)
+
+    try:
+        return await asyncio.to_thread(finetune, config, trajectories, watched)
+    finally:
+        stopped.set()
 
 
 def prepare(config: FinetuneConfig, base: Base, trajectories: Iterable[Trajectory]) -> tuple[list[Pack], PackReport]:
@@ -239,6 +254,17 @@ def _arguments(config: FinetuneConfig, packs: int) -> TrainingArguments:
 def _environment(name: str, default: int) -> int:
     """What torchrun and accelerate tell a process of its place."""
     return int(os.environ.get(name, default))
+
+
+@contextmanager
+def _write_failures(output: Path) -> Generator[None]:
+    """What a full disk makes of the libraries that write to it, as one line."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(name in str(error) for name in _TORCH_WRITER):
+            raise
+        raise RestepError("store_failed", f"{output}: {' '.join(str(error).split())}") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -19,7 +20,8 @@ from tests.support import finetune_process
 from tests.support.tiny_model import tiny_checkpoint
 from tests.support.trajectories import Said, sample, trajectory
 from trainer.checkpoint import open_base
-from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, load_card
+from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, finetune_in_thread, load_card
+from trainer.training_folder import TrainingFolder
 from trainer.training_progress import TrainingProgress
 from trainer.weights import WeightOptions
 
@@ -106,6 +108,30 @@ def test_stopped_and_resumed_equals_unbroken_to_the_bit(
     assert [line["loss"] for line in result.curve] == [line["loss"] for line in straight[1].curve]
     expected, found = _weights(straight[0].output), _weights(config.output)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+async def test_cancelled_it_stops_within_a_step_and_can_go_on(base: Path, tmp_path: Path) -> None:
+    config = _config(base, tmp_path / "out", epochs=4000, save_steps=1)
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+    steps: list[int] = []
+
+    def report(progress: TrainingProgress) -> None:
+        steps.append(progress.step)
+        loop.call_soon_threadsafe(begun.set)
+
+    training = asyncio.create_task(finetune_in_thread(config, sample(), report))
+    await begun.wait()
+    training.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await training
+    await loop.shutdown_default_executor()  # waits for the thread: without the stop, for all of the epochs
+    assert steps[-1] < 100
+    assert load_card(config.output) is None
+    assert TrainingFolder(config.output).last_checkpoint() is not None
+
+
+async def test_beside_an_event_loop_the_result_is_the_same(straight: tuple[FinetuneConfig, FinetuneResult]) -> None:
+    assert await finetune_in_thread(straight[0], sample()) == straight[1]
 
 
 def test_a_finished_training_is_returned_and_not_repeated(straight: tuple[FinetuneConfig, FinetuneResult]) -> None:
