@@ -19,7 +19,7 @@ from shared.protocol import TaskInfo
 from shared.trajectory import Trajectory
 from trainer.collection import Collected
 from trainer.evaluate import Evaluation, evaluate
-from trainer.finetune import FinetuneResult, finetune, load_card
+from trainer.finetune import FinetuneResult, finetune_in_thread, load_card
 from trainer.folder import GOLDEN, REFLECTED, RunFolder
 from trainer.golden import collect_golden
 from trainer.progress import bar
@@ -108,9 +108,9 @@ class Experiment:
         trajectories = await self._trajectories(arm)
         config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name))
         if load_card(self.folder.arm(name)) is not None:
-            return await asyncio.to_thread(finetune, config, trajectories)  # checks that it was trained so
+            return await finetune_in_thread(config, trajectories)  # checks that it was trained so
         with self.folder.timed(f"train {name}"), training_bar(f"training {name}", self.console) as report:
-            return await asyncio.to_thread(finetune, config, trajectories, report)
+            return await finetune_in_thread(config, trajectories, report)
 
     async def evaluate(self, name: str) -> Evaluation:
         """Play the held-out tasks with an arm's model, or with the untrained base."""
