@@ -5,6 +5,7 @@ Small updates to half-precision weights round to nothing, and a checkpoint's own
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from shared.errors import RestepError
 
 _FILES: Final = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
+_CONTENT: Final = ("config.json", "tokenizer.json", "*.safetensors")
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -27,6 +29,15 @@ class Base:
     source: str
     tokenizer: PreTrainedTokenizerBase
     positions: int
+
+    def content_hash(self) -> str:
+        """SHA-256 over names and bytes of configuration, tokenizer and weights: what training starts from."""
+        digest = hashlib.sha256()
+        for path in sorted(path for pattern in _CONTENT for path in Path(self.source).glob(pattern)):
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
     def load(self) -> PreTrainedModel:
         """The model in float32. Raises ``checkpoint_not_found`` or ``unsuitable_model``."""

@@ -72,10 +72,10 @@ class FinetuneConfig(FinetuneOptions):
     seed: int = Field(default=0, description="of packing, order and dropout")
     weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
 
-    def fingerprint(self, data: str) -> str:
-        """Identity of the outcome: everything but where it is written and how fast it is computed."""
-        body = self.model_dump(mode="json", exclude={"output", "threads", "save_steps"})
-        return hashlib.sha256(orjson.dumps([body, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    def fingerprint(self, base: str, data: str) -> str:
+        """Identity of the outcome, given the hashes of base and data: not where things lie, nor how fast they go."""
+        body = self.model_dump(mode="json", exclude={"base", "output", "threads", "save_steps"})
+        return hashlib.sha256(orjson.dumps([body, base, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 class FinetuneResult(BaseModel):
@@ -117,7 +117,7 @@ def finetune(
     base = open_base(config.base)
     packs, packed = prepare(config, base, trajectories)
     hashed = data_hash(packs)
-    fingerprint = config.fingerprint(hashed)
+    fingerprint = config.fingerprint(base.content_hash(), hashed)
     folder = TrainingFolder(config.output, writer=_environment("RANK", 0) == 0)
     finished = load_card(config.output)
     if finished is not None:

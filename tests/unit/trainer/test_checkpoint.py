@@ -59,3 +59,10 @@ def test_more_tokens_than_embeddings_is_unsuitable(tmp_path: Path) -> None:
         base.load()
     assert caught.value.code == "unsuitable_model"
     assert json.loads((tmp_path / "config.json").read_text())["vocab_size"] == len(base.tokenizer) - 1
+
+
+def test_its_hash_is_of_the_content_not_the_place(tmp_path: Path) -> None:
+    one, same, other = (
+        open_base(str(tiny_checkpoint(tmp_path / name, seed=seed))) for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert one.content_hash() == same.content_hash() != other.content_hash()

@@ -141,9 +141,11 @@ def test_a_finished_training_is_returned_and_not_repeated(straight: tuple[Finetu
     assert (config.output / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_a_folder_of_another_training_is_left_alone(straight: tuple[FinetuneConfig, FinetuneResult]) -> None:
+def test_a_folder_of_another_training_is_left_alone(straight: tuple[FinetuneConfig, FinetuneResult], tmp_path: Path) -> None:
     config, _ = straight
-    for other, data in [(config.model_copy(update={"learning_rate": 1e-4}), sample()), (config, sample()[:2])]:
+    other_base = {"base": str(tiny_checkpoint(tmp_path, seed=1))}
+    other_options = [config.model_copy(update=change) for change in (other_base, {"learning_rate": 1e-4})]
+    for other, data in [*((one, sample()) for one in other_options), (config, sample()[:2])]:
         with pytest.raises(RestepError, match="another folder") as caught:
             finetune(other, data)
         assert caught.value.code == "invalid_recipe"
