@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 
 settings.register_profile("restep", deadline=None)
 settings.load_profile("restep")
+
+# A shell that starts the tests in the background leaves SIGINT ignored, and the processes under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,9 +16,6 @@ from tests.e2e.conftest import MARK, SMALL, processes_marked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-# A shell that starts tests in the background leaves SIGINT ignored, which children inherit.
-PROGRAM = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from trainer.cli import main; main()"
-
 
 def finished(runs: Path) -> set[tuple[str, int]]:
     if not (runs / "small" / "trajectories.db").is_file():
@@ -32,7 +29,7 @@ def finished(runs: Path) -> set[tuple[str, int]]:
 
 def test_an_interrupt_keeps_what_was_finished(tmp_path: Path) -> None:
     settings = [part for setting in SMALL for part in ("--set", setting)]
-    command = [sys.executable, "-c", PROGRAM, "collect", "golden", "demo", "--runs", str(tmp_path), *settings]
+    command = [sys.executable, "-m", "trainer.cli", "collect", "golden", "demo", "--runs", str(tmp_path), *settings]
     environment = {**os.environ, MARK: str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while not (before := finished(tmp_path)):
