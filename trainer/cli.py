@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,7 +147,8 @@ def verify(
     from trainer.folder import RunFolder
     from trainer.verify import verify_collection
 
-    count = asyncio.run(verify_collection(RunFolder(run).store(), collection, url))
+    with _interruptible():
+        count = asyncio.run(verify_collection(RunFolder(run).store(), collection, url))
     Console().print(f"{count} trajectories replayed, every observation and score the same")
 
 
@@ -159,7 +161,8 @@ def pretrain(
     from trainer.pretrain import pretrain as run
     from trainer.pretrain import pretrain_config
 
-    run(pretrain_config(out, settings or []))
+    with _interruptible():
+        run(pretrain_config(out, settings or []))
 
 
 def _with_experiment(
@@ -174,20 +177,31 @@ def _with_experiment(
         async with Experiment(chosen, runs, Console()) as experiment:
             await work(experiment)
 
-    asyncio.run(run())
+    with _interruptible():
+        asyncio.run(run())
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Turn Ctrl-C into one line and exit code 130; typer would end without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _errors().print("restep: interrupted; what was finished is kept, the same command goes on from there")
+        raise typer.Exit(130) from None
+
+
+def _errors() -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def main() -> None:
     """Entry point of the console script."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
         app()
     except RestepError as error:
-        errors.print(f"restep: {error.detail} [{error.code}]")
+        _errors().print(f"restep: {error.detail} [{error.code}]")
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("restep: interrupted; what was finished is kept, the same command goes on from there")
-        sys.exit(130)
 
 
 if __name__ == "__main__":
