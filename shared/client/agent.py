@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Final
 
 from shared.agent_protocol import AgentInfo, AgentTurn, LoadCheckpoint, ReactStepRequest, Sampling
-from shared.client.transport import RetryPolicy, Transport
+from shared.client.service import ServiceClient
+from shared.client.transport import RetryPolicy
 
 _GREEDY: Final = Sampling()
 
 
-class AgentClient:
-    """Talks to one agent service. Use it within one event loop.
+class AgentClient(ServiceClient):
+    """Talks to one agent service.
 
-    Every method raises what the service raised as the same :class:`RestepError`; beyond that ``unreachable``,
-    ``timeout`` and ``protocol_violation`` once the :class:`RetryPolicy` is used up. Asking again is always safe: a
-    request without a seed may then be answered by another sample, but only one of them is ever seen.
+    Asking again is always safe: a request without a seed may then be answered by another sample, but only one of them
+    is ever seen.
     """
 
     def __init__(
@@ -28,25 +28,8 @@ class AgentClient:
         timeout: float = 300.0,
         retry: RetryPolicy | None = None,
     ) -> None:
-        """Nothing is sent yet. ``timeout`` is in seconds, for one try. Raises ``unreachable`` for no HTTP address."""
-        self._transport = Transport(
-            base_url, token=token, timeout=timeout, concurrency=concurrency, retry=retry or RetryPolicy()
-        )
-
-    @property
-    def base_url(self) -> str:
-        """Where the service is."""
-        return self._transport.base_url
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close every connection. Idempotent."""
-        await self._transport.close()
+        """As any client; an answer takes longer than an engine's step, and more of them are computed together."""
+        super().__init__(base_url, token, concurrency=concurrency, timeout=timeout, retry=retry)
 
     async def info(self) -> AgentInfo:
         """Back end, checkpoint, tokenizer hash, context length, chat format and stop ids."""

@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from typing import Final
 
 from pydantic import ValidationError
 
 from shared.client.batch import step_batch
 from shared.client.episode import RemoteEpisode
-from shared.client.transport import RetryPolicy, Transport
+from shared.client.service import ServiceClient
 from shared.errors import RestepError
 from shared.protocol import CreateSession, EnvironmentInfo, Extra, StepResult, TaskInfo, TaskPage
 
 _PAGE: Final = 1000
 
 
-class EnvironmentClient:
-    """Talks to one environment server, or to a gateway before many. Use it within one event loop.
-
-    Every method raises what the server raised as the same :class:`RestepError`; beyond that ``unreachable``,
-    ``timeout`` and ``protocol_violation`` once the :class:`RetryPolicy` is used up.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        token: str | None = None,
-        *,
-        concurrency: int = 64,
-        timeout: float = 150.0,
-        retry: RetryPolicy | None = None,
-    ) -> None:
-        """Nothing is sent yet. Raises ``unreachable`` for what is no HTTP address.
-
-        ``concurrency``: requests in flight at once; more wait their turn. ``timeout``: seconds for one try, longer
-        than a server may take over one engine call, so that its own word on the matter is heard.
-        """
-        self._transport = Transport(
-            base_url, token=token, timeout=timeout, concurrency=concurrency, retry=retry or RetryPolicy()
-        )
-
-    @property
-    def base_url(self) -> str:
-        """Where the server is."""
-        return self._transport.base_url
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close every connection; sessions that are still open are left to their leases. Idempotent."""
-        await self._transport.close()
+class EnvironmentClient(ServiceClient):
+    """Talks to one environment server, or to a gateway before many."""
 
     async def info(self) -> EnvironmentInfo:
         """Versions, splits, instruction, limits and capabilities."""
