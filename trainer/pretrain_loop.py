@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 import numpy as np
 import orjson
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import distributed
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -42,8 +42,20 @@ class Shape(Options):
     hidden: int = Field(default=128, ge=8, description="width")
     layers: int = Field(default=6, ge=1, description="blocks")
     head: int = Field(default=32, ge=8, description="size of an attention head")
+    kv_heads: int = Field(default=2, ge=1, description="heads that hold keys and values; the agent's memory traffic")
     feed_forward: int = Field(default=352, ge=8, description="width inside a block")
     positions: int = Field(default=2048, ge=64, description="longest context in tokens")
+
+    @property
+    def heads(self) -> int:
+        """Attention heads."""
+        return self.hidden // self.head
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.hidden % self.head or self.heads % self.kv_heads:
+            raise ValueError("head must divide hidden, and kv_heads the number of heads")
+        return self
 
 
 class Schedule(Options):
@@ -75,13 +87,12 @@ class Counts:
 def make_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """A Llama with untied embeddings that start equal: what was read can be copied out before the output is learned."""
     torch.manual_seed(seed)
-    heads = shape.hidden // shape.head
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
         head_dim=shape.head,
         intermediate_size=shape.feed_forward,
         max_position_embeddings=shape.positions,

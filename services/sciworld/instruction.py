@@ -28,6 +28,7 @@ ACTION_GRAMMAR: Final = (
     "flush OBJ",
     "focus on OBJ",
     "wait",
+    "wait1",
     "inventory",
 )
 

@@ -67,6 +67,18 @@ def test_the_loss_is_the_weighted_sum_over_predicted_tokens_and_padding_changes_
     assert float(weighted_nll(model, padded, half=False).detach()) == wanted
 
 
+def test_key_and_value_heads_are_shared_by_groups_of_heads() -> None:
+    model: Any = make_model(Shape(), load_tokenizer(FOLDER), 0)
+    assert (model.config.num_attention_heads, model.config.num_key_value_heads) == (4, 2)
+
+
+@pytest.mark.parametrize("fields", [{"head": 48}, {"kv_heads": 3}])
+def test_a_shape_that_does_not_divide_is_refused_when_it_is_read(tmp_path: Path, fields: dict[str, int]) -> None:
+    settings = [f"shape.{name}={value}" for name, value in fields.items()]
+    with pytest.raises(RestepError, match=r"shape: .*must divide"):
+        pretrain_config(tmp_path, settings)
+
+
 def test_embeddings_are_untied_and_start_equal() -> None:
     model: Any = make_model(TINY, load_tokenizer(FOLDER), 0)
     assert torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
