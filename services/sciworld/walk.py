@@ -26,12 +26,18 @@ MAX_WAITS: Final = 12
 
 
 class Walk:
-    """One attempt at a plan in a scratch simulator, which it uses up."""
+    """One attempt at a plan in a scratch simulator, which it uses up.
 
-    def __init__(self, scratch: Scratch, meter: Meter, limit: int, *, teleport: bool) -> None:
+    ``played`` is what was done, ``moments`` the states before and after each of it. With ``every``, ``kept`` gets a
+    twin of the simulator each so many deeds, by their number.
+    """
+
+    def __init__(self, scratch: Scratch, meter: Meter, limit: int, *, teleport: bool, every: int = 0) -> None:
         self.scratch = scratch
         self.played: list[Deed] = []
-        self.views: list[View] = []
+        self.moments: list[tuple[Event, Event]] = []
+        self.kept: dict[int, Scratch] = {}
+        self._every = every
         self._plan: Plan = ()
         self._meter = meter
         self._limit = limit
@@ -56,6 +62,11 @@ class Walk:
                 break
             await self._play(deed.action)
         return tuple(self.played) if self.scratch.goal_reached else None
+
+    @property
+    def views(self) -> list[View]:
+        """What a look would have shown before each deed, and the reply to it."""
+        return [View(before.here.text, event.reply.observation) for before, event in self.moments]
 
     @property
     def _over(self) -> bool:
@@ -84,11 +95,13 @@ class Walk:
 
     async def _play(self, action: str) -> Event:
         """Execute an action and keep it, unless it did nothing and shows nothing."""
-        before = self.scratch.last.here
+        before = self.scratch.last
         event = await self.scratch.play(action, self._meter)
         if event.ticks or event.menu or (event.reply.valid and parse_action(action).verb in LOOKS):
-            self.played.append(Deed(action, before.room))
-            self.views.append(View(before.text, event.reply.observation))
+            self.played.append(Deed(action, before.here.room))
+            self.moments.append((before, event))
+            if self._every and len(self.played) % self._every == 0:
+                self.kept[len(self.played)] = await self.scratch.twin()
         return event
 
     async def _go(self, room: str) -> bool:

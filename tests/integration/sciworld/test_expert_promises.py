@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from services.sciworld.environment import SciWorld, SciWorldEpisode
+from services.sciworld.expert import MILESTONE
 from services.sciworld.tasks import VARIATIONS
 from shared.environment import EpisodeKey
 from shared.protocol import ExpertAdvice
@@ -158,3 +159,18 @@ async def test_asking_leaves_the_live_episode_alone(sciworld: SciWorld) -> None:
 async def test_many_questions_at_once_are_worked_out_once(sciworld: SciWorld) -> None:
     answers = await asyncio.gather(*(_ask(sciworld, "find-animal/9", ["open door to kitchen", "wait1"]) for _ in range(8)))
     assert all(answer == answers[0] for answer in answers)
+
+
+async def test_a_verdict_from_a_state_kept_on_the_way_equals_one_from_the_beginning(
+    sciworld: SciWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = (await _ask(sciworld, "boil/3", [])).actions
+    played = [*plan[: MILESTONE + 3], "wait1"]
+    kept = await _ask(sciworld, "boil/3", played)
+    monkeypatch.setattr("services.sciworld.expert.MILESTONE", len(plan) + 1)
+    other = SciWorld(workers=1)
+    await other.start()
+    try:
+        assert await _ask(other, "boil/3", played) == kept
+    finally:
+        await other.stop()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import zipfile
 from pathlib import Path
 
 import psutil
 import pytest
 
 from services.sciworld import jvm as jvm_module
-from services.sciworld.jvm import FLAGS, Jvm, package_folder
+from services.sciworld.jvm import FLAGS, RESTEP_JAR, Jvm, package_folder
 from shared.errors import RestepError
 
 
@@ -56,3 +58,10 @@ def test_a_jvm_warning_does_not_take_the_ports_place() -> None:
     jvm = Jvm(flags=(*FLAGS, "-Xms64m", "-Xmn64m"))  # a young generation as large as the heap: warned about
     assert jvm.alive
     jvm.kill()
+
+
+def test_what_runs_in_the_jvm_was_built_from_the_sources_beside_it() -> None:
+    sources = b"".join(path.read_bytes() for path in sorted(RESTEP_JAR.parent.glob("*.java")))
+    with zipfile.ZipFile(RESTEP_JAR) as jar:
+        built_from = jar.read("restep/sources.sha256").decode().strip()
+    assert built_from == hashlib.sha256(sources).hexdigest(), "make jar"

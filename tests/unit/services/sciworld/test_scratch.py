@@ -1,14 +1,14 @@
-"""Scratch simulators: what a replay may leave out, and what a desk keeps."""
+"""Scratch simulators: twins, and what a desk keeps."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
 from services.sciworld.house import Surroundings
-from services.sciworld.scratch import Desk, Event, Meter, Origin, Scratch, effective
+from services.sciworld.scratch import MAX_PARKED, Desk, Event, Meter, Origin, Scratch
 from services.sciworld.shard import Shard
 from services.sciworld.simulator import Reply
 
@@ -37,51 +37,47 @@ async def _state(scratch: Scratch) -> tuple[str, int, bool, bytes]:
     return await scratch.shard.run(read)
 
 
-MIXED = [
-    "look around",
-    "gibberish",
+ASKED = [
     "teleport to kitchen",
-    "inventory",
     "pick up seed jar",
-    "reset task",
     "teleport to greenhouse",
+    "look around",
     "move apple seed in seed jar to flower pot 3",
     "reset task",
-    "0",
-    "move apple seed in seed jar to flower pot 2",
-    "look around",
-    "0",
-    "look around",
 ]
+"""Ends with a question of the engine's pending, and something that it does not hear."""
 
 
-async def test_a_replay_without_what_took_no_time_comes_to_the_same_state(shard: Shard) -> None:
-    desk, meter = Desk(shard), Meter()
-    whole = await desk.replay(GROWING, MIXED, meter)
-    kept = effective(whole.events)
-    assert kept == [
-        "teleport to kitchen",
-        "pick up seed jar",
-        "teleport to greenhouse",
-        "move apple seed in seed jar to flower pot 3",
-        "0",
-        "move apple seed in seed jar to flower pot 2",
-        "look around",
-    ]
-    again = await desk.replay(GROWING, kept, meter)
-    assert await _state(again) == await _state(whole)
-    assert meter.steps == len(MIXED) + len(kept)
+async def _played(desk: Desk, origin: Origin, actions: Sequence[str]) -> Scratch:
+    scratch, meter = await desk.begin(origin), Meter()
+    for action in actions:
+        await scratch.play(action, meter)
+    assert meter.steps == len(actions)
+    return scratch
 
 
-async def test_a_pending_question_is_part_of_the_state(shard: Shard) -> None:
-    desk = Desk(shard)
-    scratch = await desk.replay(GROWING, MIXED[:8], Meter())
-    assert scratch.menu == 5
-    assert effective(scratch.events)[-1] == MIXED[7]
+async def test_a_twin_is_in_the_same_state_and_goes_its_own_way(shard: Shard) -> None:
+    scratch = await _played(Desk(shard), GROWING, ASKED)
+    before = await _state(scratch)
+    twin = await scratch.twin()
+    assert await _state(twin) == before
+    assert (twin.menu, twin.events, twin.doors) == (5, scratch.events, scratch.doors)
+    await twin.play("0", Meter())
+    assert await _state(scratch) == before
+    assert len(scratch.events) == len(ASKED) + 1
+    await scratch.play("0", Meter())
+    assert await _state(twin) == await _state(scratch)
+
+
+async def test_a_look_is_an_event_that_changes_nothing(shard: Shard) -> None:
+    scratch = await _played(Desk(shard), GROWING, [])
+    for room in ("kitchen", "outside", "workshop", "hallway"):
+        made = (await scratch.play(f"teleport to {room}", Meter())).look()
+        assert await scratch.play("look around", Meter()) == made
 
 
 async def test_events_tell_room_and_doors(shard: Shard) -> None:
-    scratch = await Desk(shard).replay(Origin("boil", 0, ""), ["open door to kitchen", "go to kitchen"], Meter())
+    scratch = await _played(Desk(shard), Origin("boil", 0, ""), ["open door to kitchen", "go to kitchen"])
     assert scratch.last.here.room == "kitchen"
     assert scratch.doors[frozenset(("hallway", "kitchen"))] is True
     assert [deed.room for deed in scratch.deeds()] == ["hallway", "hallway"]
@@ -98,9 +94,9 @@ async def test_a_parked_simulator_is_taken_once(shard: Shard) -> None:
 
 async def test_the_longest_unused_makes_room(shard: Shard) -> None:
     desk = Desk(shard)
-    for number in range(26):
+    for number in range(MAX_PARKED + 2):
         await desk.park(bytes([number]), await desk.begin(GROWING))
-    assert [desk.holds(bytes([number])) for number in (0, 1, 2, 25)] == [False, False, True, True]
+    assert [desk.holds(bytes([number])) for number in (0, 1, 2, MAX_PARKED + 1)] == [False, False, True, True]
 
 
 async def test_options_are_counted() -> None:

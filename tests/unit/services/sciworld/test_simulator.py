@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.sciworld.jvm import Jvm
 from services.sciworld.simulator import NOT_UNDERSTOOD, Reply, Simulator, World, is_reset
+from services.sciworld.tasks import VARIATIONS
 from shared.errors import EngineLost
 
 
@@ -128,6 +130,81 @@ def test_the_valid_actions_are_the_engines_own(world: World) -> None:
     assert sorted([*listed, "reset task"]) == sorted(expected)
 
 
+ODD = ["help", "OBJECTS", " task ", "dance", "", "0", "1", "look around", "inventory", "wait", "wait1", "a\x1fb"]
+"""Besides valid actions: what the engine's front end answers itself, what is not understood, numbers for its questions."""
+
+
+@pytest.mark.parametrize(
+    ("task", "variation", "simplification"),
+    [("mendelian-genetics-known-plant", 5, ""), ("grow-fruit", 12, "easy"), ("chemistry-mix", 14, "easy"), ("boil", 3, "")],
+)
+def test_a_step_equals_the_engines_own(world: World, task: str, variation: int, simplification: str) -> None:
+    """The engine's own front end looks around before each step, keeps a history and prints; none of it may matter."""
+    ours, theirs = Simulator(world), Simulator(world)
+    ours.load(task, variation, simplification)
+    theirs.load(task, variation, simplification)
+    engine: Any = theirs._engine  # pyright: ignore[reportPrivateUsage]
+    chance = random.Random(task)
+    actions: list[str] = []
+    for number in range(40):
+        if number % 4 == 0:
+            actions = ours.valid_actions()
+        action = chance.choice(actions if chance.random() < 0.7 else ODD)
+        reply = ours.step(action)
+        world.enter(theirs)
+        assert reply.observation == engine.step(action)
+        assert (reply.score, reply.completed) == (round(100 * engine.getScore()) / 100, engine.getCompleted())
+    assert state(ours) == state(theirs)
+
+
+def state(simulator: Simulator) -> tuple[str, str, int, str, int]:
+    """Everything a continuation depends on; leaves the simulator's random numbers alone."""
+    drawn: int = simulator.twin().random.nextLong()
+    return simulator.object_tree(), simulator.inventory(), simulator.ticks(), simulator.progress(), drawn
+
+
+def test_a_step_can_bring_back_what_is_seen_then(world: World) -> None:
+    simulator = Simulator(world)
+    simulator.load("find-plant", 3, "easy")
+    moved = simulator.step_and_look("teleport to kitchen")
+    assert (moved.look, moved.inventory) == (simulator.look(), simulator.inventory())
+    assert moved.ticks == 1
+    idle = simulator.step_and_look("dance")
+    assert (idle.ticks, idle.look, idle.inventory) == (0, "", "")
+
+
+@given(seed=st.integers(0, 10_000), before=st.integers(0, 8))
+@settings(max_examples=12, deadline=None)
+def test_a_twin_goes_on_as_the_original_would_and_neither_knows_of_the_other(world: World, seed: int, before: int) -> None:
+    chance = random.Random(seed)
+    task = chance.choice([name for name in VARIATIONS if not name.startswith("mendelian")] + ["mendelian-genetics-known-plant"])
+    original = Simulator(world)
+    original.load(task, chance.randrange(sum(VARIATIONS[task])), chance.choice(("", "easy")))
+    for _ in range(before):
+        original.step(chance.choice(original.valid_actions()))
+    at_first = state(original)
+    twin, elsewhere = original.twin(), original.twin()
+    assert state(twin) == at_first
+    for _ in range(4):
+        elsewhere.step(chance.choice(elsewhere.valid_actions()))
+    assert state(original) == at_first
+    for _ in range(6):
+        actions = original.valid_actions()
+        assert twin.valid_actions() == actions
+        action = chance.choice(actions)
+        assert twin.step(action) == original.step(action)
+    assert state(twin) == state(original)
+
+
+def test_a_twin_holds_a_pending_question(world: World) -> None:
+    simulator = Simulator(world)
+    simulator.load("chemistry-mix", 14, "easy")
+    simulator.step("teleport to art studio")
+    simulator.step("pour paint on wood cup into cup containing yellow paint in art studio")
+    twin = simulator.twin()
+    assert twin.step("0") == simulator.step("0")
+
+
 def test_an_unknown_task_is_the_engines_error(world: World) -> None:
     with pytest.raises(ValueError, match="ERROR"):
         Simulator(world).load("no-such-task", 0)
@@ -148,6 +225,13 @@ def test_a_dead_jvm_is_told_at_every_call() -> None:
     simulator = Simulator(World(jvm))
     simulator.load("boil", 0)
     jvm.kill()
-    for call in (simulator.look, simulator.valid_actions, lambda: simulator.step("wait"), lambda: simulator.load("boil", 0)):
+    calls: tuple[Callable[[], object], ...] = (
+        simulator.look,
+        simulator.valid_actions,
+        simulator.twin,
+        lambda: simulator.step("wait"),
+        lambda: simulator.load("boil", 0),
+    )
+    for call in calls:
         with pytest.raises(EngineLost):
             call()
