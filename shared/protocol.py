@@ -242,7 +242,7 @@ class ExpertAdvice(_Answer):
 
 
 class Health(_Answer):
-    """Liveness or readiness."""
+    """Liveness or readiness; what is not is a problem document."""
 
-    status: Literal["ok", "starting", "draining"]
+    status: Literal["ok"] = "ok"
     detail: dict[str, Any] = {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -15,17 +13,12 @@ from services.agent.backends.transformers import TransformersBackend
 from services.agent.metrics import Metrics
 from services.agent.openai_errors import OpenAiErrors
 from services.agent.openai_protocol import ChatRequest, CompletionRequest
-from services.agent.routes import health, openai, react
+from services.agent.routes import openai, react
 from services.agent.service import AgentService
 from services.agent.settings import AgentSettings
-from services.http.auth import BearerAuth
-from services.http.boundary import ProblemBoundary, install_handlers
-from services.http.latency import MeasureRequests
-from services.http.limits import BodyLimit
-from services.http.wire import describe
+from services.http.assembly import assemble
 from shared.agent_protocol import LoadCheckpoint, ReactStepRequest
 from shared.errors import RestepError
-from shared.protocol import PROTOCOL_VERSION
 from shared.serving import bind, new_event_loop, serve
 from shared.telemetry import configure_logging
 
@@ -37,40 +30,18 @@ def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait:
     is loaded; without, probes answer meanwhile and every other call is ``not_ready``.
     Raises ``data_not_found`` for a token file that is not there.
     """
-    token = settings.token()
     service = AgentService(backend or TransformersBackend(settings), settings)
-    metrics = Metrics(service)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        service.begin()
-        try:
-            if wait:
-                await service.started()
-            yield
-        finally:
-            await service.stop()
-
-    app = FastAPI(
+    return assemble(
+        service,
+        Metrics(service),
+        (react.router, openai.router),
+        (ReactStepRequest, LoadCheckpoint, ChatRequest, CompletionRequest),
         title="restep agent",
-        version=PROTOCOL_VERSION,
         description="ReAct steps of a language model, ids in and ids out, and the OpenAI routes. Errors are problem details.",
-        lifespan=lifespan,
-        redirect_slashes=False,
+        token=settings.token(),
+        wait=wait,
+        translators=(OpenAiErrors,),
     )
-    app.state.service = service
-    app.state.metrics = metrics
-    app.add_middleware(BodyLimit)  # the innermost first
-    if token is not None:
-        app.add_middleware(BearerAuth, token=token)
-    app.add_middleware(ProblemBoundary)
-    app.add_middleware(OpenAiErrors)
-    app.add_middleware(MeasureRequests, latency=metrics.latency)
-    install_handlers(app)
-    for routes in (react, openai, health):
-        app.include_router(routes.router)
-    describe(app, ReactStepRequest, LoadCheckpoint, ChatRequest, CompletionRequest)
-    return app
 
 
 def main(settings: AgentSettings) -> int:

@@ -15,6 +15,7 @@ from services.agent.settings import AgentSettings
 from services.agent.text import answer_text
 from shared.agent_protocol import AgentInfo, AgentTurn, ReactStepRequest, Usage
 from shared.errors import RestepError
+from shared.protocol import Health
 from shared.react import parse_turn
 
 _RETRY_AFTER = 1.0
@@ -46,6 +47,12 @@ class AgentService:
         await self._begun.wait()
         assert self._starting is not None
         await self._starting
+
+    def ready(self) -> Health:
+        """For the readiness probe. Raises ``draining`` while the service is leaving, ``not_ready`` while it loads."""
+        if self.draining:
+            raise RestepError("draining")
+        return Health(detail={"model": self.backend.info().model})
 
     async def drain(self) -> None:
         """Accept nothing more and wait for what is in flight, for ``drain_seconds`` at most."""

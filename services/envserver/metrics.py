@@ -29,7 +29,7 @@ class Metrics:
         service = self._service
         engine: Mapping[str, float] = service.environment.metrics() if service.loaded else {}
         return {
-            "ready": float(service.ready),
+            "ready": float(service.loaded and not service.work.draining),
             "sessions": float(len(service.sessions)),
             "session_capacity": float(service.sessions.capacity),
             "pending_steps": float(service.work.pending),

@@ -58,11 +58,6 @@ class Service:
             await asyncio.shield(self._starting)
 
     @property
-    def ready(self) -> bool:
-        """The environment is loaded and the server is not leaving."""
-        return self.loaded and not self.work.draining
-
-    @property
     def loaded(self) -> bool:
         """The environment's start has returned."""
         task = self._starting
@@ -73,10 +68,12 @@ class Service:
         if not self.loaded:
             raise RestepError("not_ready", retry_after=2.0)
 
-    def health(self) -> Health:
-        """For the readiness probe."""
-        status = "draining" if self.work.draining else "ok" if self.loaded else "starting"
-        return Health(status=status, detail={"sessions": len(self.sessions), "pending": self.work.pending})
+    def ready(self) -> Health:
+        """For the readiness probe. Raises ``draining`` while the server is leaving, ``not_ready`` while it loads."""
+        if self.work.draining:
+            raise RestepError("draining")
+        self.require_loaded()
+        return Health(detail={"sessions": len(self.sessions), "pending": self.work.pending})
 
     async def drain(self) -> None:
         """Take no new work and wait, for a bounded time, for what is in flight."""

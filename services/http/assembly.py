@@ -1,0 +1,81 @@
+"""How every service's application is put together: its life, its layers in their order, probes and routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+
+from services.http import probes
+from services.http.auth import BearerAuth
+from services.http.boundary import ProblemBoundary, install_handlers
+from services.http.latency import MeasureRequests
+from services.http.limits import BodyLimit
+from services.http.probes import Observed
+from services.http.wire import describe
+from shared.protocol import PROTOCOL_VERSION
+
+
+class Served(Observed, Protocol):
+    """What an application serves: it loads in the background, and ends."""
+
+    def begin(self) -> None:
+        """Start loading."""
+        ...
+
+    async def started(self) -> None:
+        """Wait until it is loaded. Raises what loading raised."""
+        ...
+
+    async def stop(self) -> None:
+        """End it."""
+        ...
+
+
+def assemble(
+    service: Served,
+    metrics: probes.Metrics,
+    routers: Sequence[APIRouter],
+    bodies: Sequence[type[BaseModel]],
+    *,
+    title: str,
+    description: str,
+    token: str | None,
+    wait: bool,
+    translators: Sequence[type[Any]] = (),
+) -> FastAPI:
+    """An application over ``service``, which the routers find in ``app.state.service``.
+
+    Its lifespan starts and stops the service. With ``wait`` nothing is answered before it is loaded; without, probes
+    answer meanwhile. ``bodies`` are the models that routes read by hand, for OpenAPI; ``translators`` are ASGI layers
+    that say problems in another protocol's words.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        service.begin()
+        try:
+            if wait:
+                await service.started()
+            yield
+        finally:
+            await service.stop()
+
+    app = FastAPI(title=title, version=PROTOCOL_VERSION, description=description, lifespan=lifespan, redirect_slashes=False)
+    app.state.service = service
+    app.state.metrics = metrics
+    app.add_middleware(BodyLimit)  # the innermost first
+    if token is not None:
+        app.add_middleware(BearerAuth, token=token)
+    app.add_middleware(ProblemBoundary)
+    for translator in translators:
+        app.add_middleware(translator)
+    app.add_middleware(MeasureRequests, latency=metrics.latency)
+    install_handlers(app)
+    for router in (*routers, probes.router):
+        app.include_router(router)
+    describe(app, *bodies)
+    return app
