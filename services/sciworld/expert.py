@@ -34,7 +34,7 @@ from shared.errors import EngineLost, RestepError
 from shared.protocol import ExpertAdvice, StepVerdict
 
 BUDGET: Final = 400
-"""Engine steps (about 10 ms each) after which no further candidate is begun for one verdict."""
+"""Engine steps (some 5 to 10 ms each) after which no further candidate is begun for one verdict."""
 
 MILESTONE: Final = 12
 """Deeds of a task's first plan between two states a simulator is parked at: a first deviation starts from there."""
@@ -239,9 +239,9 @@ async def _park_milestones(desk: Desk, origin: Origin, plan: Plan, start: Event,
 
 
 async def _catch_up(desk: Desk, origin: Origin, actions: Sequence[str], states: Sequence[bytes]) -> Scratch:
-    """A simulator after ``actions``: the one parked nearest before, played on, or a new one."""
+    """A simulator after ``actions``: a twin of the one parked nearest before, played on, or a new one."""
     for seq in reversed(range(len(states) - 1)):
-        scratch = desk.unpark(states[seq])
+        scratch = await desk.at(states[seq])
         if scratch is not None:
             break
     else:

@@ -160,10 +160,18 @@ class Desk:
         """Whether a simulator is parked at ``state``."""
         return state in self._parked
 
-    def unpark(self, state: bytes) -> Scratch | None:
-        """Take the simulator parked at ``state``, if any and if its JVM lives."""
-        scratch = self._parked.pop(state, None)
-        return scratch if scratch is not None and scratch.simulator.world.jvm.alive else None
+    async def at(self, state: bytes) -> Scratch | None:
+        """A twin of the simulator parked at ``state``; None when there is none, or its JVM is gone."""
+        parked = self._parked.get(state)
+        if parked is None:
+            return None
+        try:
+            twin = await parked.twin()
+        except EngineLost:
+            del self._parked[state]
+            return None
+        self._parked.move_to_end(state)
+        return twin
 
     async def park(self, state: bytes, scratch: Scratch) -> None:
         """Keep ``scratch`` at ``state``; the one longest unused makes room."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -83,13 +85,32 @@ async def test_events_tell_room_and_doors(shard: Shard) -> None:
     assert [deed.room for deed in scratch.deeds()] == ["hallway", "hallway"]
 
 
-async def test_a_parked_simulator_is_taken_once(shard: Shard) -> None:
+async def test_a_parked_simulator_serves_any_number_of_twins(shard: Shard) -> None:
     desk = Desk(shard)
     scratch = await desk.begin(GROWING)
     await desk.park(b"state", scratch)
     assert desk.holds(b"state")
-    assert desk.unpark(b"state") is scratch
-    assert desk.unpark(b"state") is None
+    for _ in range(2):
+        twin = await desk.at(b"state")
+        assert twin is not None
+        assert await _state(twin) == await _state(scratch)
+        await twin.play("teleport to kitchen", Meter())
+    assert await desk.at(b"another") is None
+
+
+async def test_what_was_parked_in_a_jvm_that_died_is_gone() -> None:
+    shard = Shard(1)
+    await shard.start()
+    try:
+        desk = Desk(shard)
+        await desk.park(b"state", await desk.begin(GROWING))
+        assert shard.pid is not None
+        os.kill(shard.pid, signal.SIGKILL)
+        assert await desk.at(b"state") is None
+        assert not desk.holds(b"state")
+        await desk.begin(GROWING)
+    finally:
+        await shard.stop()
 
 
 async def test_the_longest_unused_makes_room(shard: Shard) -> None:
