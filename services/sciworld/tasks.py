@@ -6,6 +6,7 @@ down here; a test compares it with the engine. A split is a run of variations: t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -51,6 +52,7 @@ VARIATIONS: Final[dict[str, tuple[int, int, int]]] = {
 SIMPLIFICATIONS: Final = ("noElectricalAction", "openContainers", "openDoors", "selfWateringFlowerPots", "teleportAction")
 EASY: Final = "easy"
 """The benchmark's own bundle: teleportAction, openDoors, selfWateringFlowerPots, and noElectricalAction if the task allows."""
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def is_electrical(task: str) -> bool:
@@ -62,7 +64,7 @@ def parse_task_id(task_id: str) -> tuple[str, int]:
     """Task name and variation of ``<task name>/<variation>``. Raises ``unknown_task``."""
     name, _, number = task_id.rpartition("/")
     counts = VARIATIONS.get(name)
-    if counts is None or not (number.isascii() and number.isdigit() and str(int(number)) == number):
+    if counts is None or not _NUMBER.fullmatch(number):
         raise RestepError("unknown_task", f"no task {task_id!r}; a task is '<task name>/<variation>', such as 'boil/0'")
     if int(number) >= sum(counts):
         raise RestepError("unknown_task", f"{name!r} has variations 0 to {sum(counts) - 1}, not {number}")

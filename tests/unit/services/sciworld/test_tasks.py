@@ -54,7 +54,21 @@ def test_an_unknown_split_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["boil", "boil/", "boil/30", "boil/-1", "boil/007", "boil/1/2", "/0", "", "boil/٣", "fly/0", "boil/ 1"]
+    "bad",
+    [
+        "boil",
+        "boil/",
+        "boil/30",
+        "boil/-1",
+        "boil/007",
+        "boil/1/2",
+        "/0",
+        "",
+        "boil/٣",
+        "fly/0",
+        "boil/ 1",
+        "boil/" + "1" * 5000,
+    ],
 )
 def test_a_bad_task_id_is_refused(bad: str) -> None:
     with pytest.raises(RestepError) as caught:
