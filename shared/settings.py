@@ -28,13 +28,15 @@ class ServerSettings(BaseSettings):
     log_level: LogLevel = Field(default="info", description="least severe records to log")
 
     def token(self) -> str | None:
-        """The bearer token, or None when the server is open. Raises ``data_not_found`` for a missing or empty file."""
+        """The bearer token, or None when the server is open. Raises ``data_not_found`` for a file without one."""
         if self.token_file is None:
             return None
         try:
             token = self.token_file.read_text().strip()
         except OSError as error:
             raise RestepError("data_not_found", f"token file {self.token_file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise RestepError("data_not_found", f"token file {self.token_file} is not text") from None
         if not token:
             raise RestepError("data_not_found", f"token file {self.token_file} is empty")
         return token

@@ -47,3 +47,10 @@ def test_the_token_is_the_files_text(tmp_path: Path) -> None:
         ServerSettings(token_file=file).token()
     with pytest.raises(RestepError, match="data_not_found"):
         ServerSettings(token_file=tmp_path / "none").token()
+
+
+def test_a_token_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RestepError, match="not text"):
+        ServerSettings(token_file=file).token()
