@@ -193,6 +193,13 @@ class ForkRequest(_Request):
 class BatchStep(StepRequest):
     """One step of a batch, with the session it belongs to."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"session_id": "4b1e7c1e-6a0f-4c1c-9a53-0d9b8f1f2a10", "seq": 1, "action": "open door to hallway"}]
+        },
+    )
+
     session_id: SessionId
 
 

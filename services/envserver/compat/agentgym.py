@@ -16,15 +16,18 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from services.envserver.routes.common import service_of
+from services.envserver.routes.common import BODY, ENGINE, EVERYWHERE, SESSION, service_of
 from services.envserver.service import Service
 from services.envserver.session import Session
+from services.http.boundary import declared
 from services.http.wire import body_of, read
 from shared.environment import Environment
 from shared.errors import RestepError
 from shared.protocol import CreateSession, StepRequest, TaskInfo
 
-router = APIRouter(prefix="/agentgym", tags=["compatibility: AgentGym"])
+router = APIRouter(prefix="/agentgym", tags=["compatibility: AgentGym"], responses=declared(*EVERYWHERE, *SESSION))
+_RESET = declared(*EVERYWHERE, *BODY, *ENGINE, "session_not_found", "unknown_task", "over_capacity", "draining")
+_STEP = declared(*EVERYWHERE, *BODY, *ENGINE, *SESSION, "action_too_large", "episode_over", "queue_full", "draining")
 
 MAX_SLOTS: Final = 16_384
 
@@ -139,7 +142,7 @@ async def create(request: Request) -> Response:
     return _json({"id": _slots(request).create()})
 
 
-@router.post("/reset", response_class=Response, openapi_extra=body_of(ResetBody))
+@router.post("/reset", response_class=Response, responses=_RESET, openapi_extra=body_of(ResetBody))
 async def reset(request: Request) -> Response:
     """Begin the task ``data_idx`` in a slot; what was played there before is closed."""
     service, slots = service_of(request), _slots(request)
@@ -167,7 +170,7 @@ async def reset(request: Request) -> Response:
     )
 
 
-@router.post("/step", response_class=Response, openapi_extra=body_of(StepBody))
+@router.post("/step", response_class=Response, responses=_STEP, openapi_extra=body_of(StepBody))
 async def step(request: Request) -> Response:
     """One action; ``reward`` is the change of ``score``, both on AgentGym's scale."""
     service = service_of(request)
@@ -177,7 +180,7 @@ async def step(request: Request) -> Response:
     return _json(_situation(session, _dialect(service).scale))
 
 
-@router.post("/close", response_class=Response, openapi_extra=body_of(CloseBody))
+@router.post("/close", response_class=Response, responses=declared(*BODY), openapi_extra=body_of(CloseBody))
 async def close(request: Request) -> Response:
     """Give a slot back; repeating the call is safe."""
     service = service_of(request)

@@ -15,8 +15,10 @@ import orjson
 from fastapi import APIRouter, Request, Response, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.envserver.routes.common import EVERYWHERE, service_of
 from services.envserver.service import Service
 from services.envserver.session import Session
+from services.http.boundary import declared
 from services.http.problems import as_error, from_validation
 from shared.errors import RestepError
 from shared.protocol import CreateSession, Extra, StepRequest, StepResult
@@ -188,12 +190,10 @@ async def health() -> Response:
     return _json({"status": "healthy"})
 
 
-@router.get("/metadata", response_class=Response)
+@router.get("/metadata", response_class=Response, responses=declared(*EVERYWHERE))
 async def metadata(request: Request) -> Response:
     """OpenEnv's description of the environment."""
-    service: Service = request.app.state.service
-    service.require_loaded()
-    info = service.info()
+    info = service_of(request).info()
     return _json({"name": info.name, "description": info.instruction, "version": info.engine_version})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.envserver.app import create_app
+from shared import protocol
 from shared.errors import ERRORS
 from tests.support.cellar import Cellar
 
@@ -60,6 +61,23 @@ def test_bodies_are_declared_with_examples(document: dict[str, Any]) -> None:
     for method, path in (("put", "/v1/sessions/{session_id}"), ("post", "/v1/sessions/{session_id}/steps")):
         schema = document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
         assert document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["examples"]
+
+
+def test_every_example_of_a_body_is_one(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    given = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
+    assert {"CreateSession", "CreateNamedSession", "StepRequest", "BatchStep"} <= set(given)
+    for name, examples in given.items():
+        for example in examples:
+            getattr(protocol, name).model_validate(example)
+
+
+def test_every_client_error_is_declared_as_a_problem(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for status, response in operation["responses"].items():
+                assert status < "400" or list(response["content"]) == ["application/problem+json"], (method, path, status)
 
 
 def test_problems_are_declared_by_code(document: dict[str, Any]) -> None:
