@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.http.problems import OVERLOADED, as_problem, invalid
@@ -23,6 +24,7 @@ from shared.errors import ERRORS, PROBLEM_MEDIA_TYPE, RestepError
 log = logging.getLogger(__name__)
 
 _HTTP_CODES: Final = {404: "route_not_found", 405: "method_not_allowed", 413: "body_too_large"}
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def problem_response(error: Exception, instance: str | None = None) -> Response:
@@ -80,11 +82,22 @@ def install_handlers(app: FastAPI) -> None:
         code = _HTTP_CODES.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal")
         response = problem_response(RestepError(code, f"{request.method} {request.url.path}"), request.url.path)
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = _allowed(request)
         return response
 
     app.add_exception_handler(RestepError, on_restep)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
+
+
+def _allowed(request: Request) -> str:
+    """What any route takes on this path: the framework names the methods of the first one only."""
+    scope = {name: request.scope[name] for name in ("type", "path", "root_path", "headers")}
+    routes: list[BaseRoute] = request.app.routes
+    return ", ".join(
+        method for method in _METHODS if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 def declared(*codes: str) -> dict[int | str, dict[str, Any]]:

@@ -83,9 +83,15 @@ async def test_bad_requests_are_problems(serve: Serve, method: str, path: str, b
         assert (await client.get("/v1/sessions/a")).status_code == 200
 
 
-async def test_a_wrong_method_says_which_are_right(serve: Serve) -> None:
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/v1/tasks", "GET"), ("/v1/sessions", "GET, POST"), ("/v1/sessions/a", "DELETE, GET, PUT"), ("/v1/steps", "POST")],
+)
+async def test_a_wrong_method_says_which_are_right(serve: Serve, path: str, allowed: str) -> None:
     async with serve() as client:
-        assert (await client.post("/v1/tasks")).headers["allow"] == "GET"
+        response = await client.patch(path)
+        problem(response, "method_not_allowed")
+        assert response.headers["allow"] == allowed
 
 
 async def test_a_validation_problem_names_fields_and_echoes_no_values(serve: Serve) -> None:
