@@ -94,6 +94,8 @@ async def test_failures_are_messages_and_the_socket_lives_on(server: ServerProce
         assert failure(await ask(connection, "dance")) == ("VALIDATION_ERROR", "invalid_request")
         await connection.send("{")
         assert failure(orjson.loads(await connection.recv())) == ("INVALID_JSON", "malformed_json")
+        await connection.send(b"\x00\xff")
+        assert failure(orjson.loads(await connection.recv())) == ("INVALID_JSON", "malformed_json")
         await ask(connection, "reset", task_id=subject.task_id, max_steps=1)
         assert failure(await ask(connection, "step", command="x")) == ("VALIDATION_ERROR", "invalid_request")
         assert failure(await ask(connection, "step", action="x" * 5000)) == ("EXECUTION_ERROR", "action_too_large")

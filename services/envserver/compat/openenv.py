@@ -95,7 +95,7 @@ class Connection:
         self._session: Session | None = None
         self._episode_id: str | None = None
 
-    async def answer(self, raw: str) -> bytes | None:
+    async def answer(self, raw: str | bytes) -> bytes | None:
         """The reply to one message; None after ``close``. Never raises: failures are OpenEnv error messages."""
         try:
             self._service.require_loaded()
@@ -171,13 +171,22 @@ async def converse(socket: WebSocket) -> None:
     await socket.accept()
     connection = Connection(socket.app.state.service)
     try:
-        while (reply := await connection.answer(await socket.receive_text())) is not None:
+        while (reply := await connection.answer(await _received(socket))) is not None:
             await socket.send_text(reply.decode())
         await socket.close()
     except WebSocketDisconnect:
         return
     finally:
         await connection.end()
+
+
+async def _received(socket: WebSocket) -> str | bytes:
+    """The next message, whichever kind of frame it came in. Raises WebSocketDisconnect."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    text: str | None = message.get("text")
+    return message["bytes"] if text is None else text
 
 
 def _json(body: object) -> Response:
