@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 _HEAD = 256  # a nucleus is nearly always this small: sorting the whole vocabulary is the exception
+_COLDEST = 1e-6  # below it float32 overflows, and one request would fail the whole batch
 
 
 def sample(
@@ -33,7 +34,7 @@ def sample(
 
 
 def _draw(logits: Tensor, temperatures: Sequence[float], top_ps: Sequence[float], uniforms: Sequence[float]) -> Tensor:
-    scale = torch.tensor([[t if t > 0 else 1.0] for t in temperatures], device=logits.device)
+    scale = torch.tensor([[max(t, _COLDEST) if t > 0 else 1.0] for t in temperatures], device=logits.device)
     probabilities = torch.softmax(logits / scale, -1)
     if any(p < 1 for t, p in zip(temperatures, top_ps, strict=True) if t > 0):
         probabilities = nucleus(probabilities, torch.tensor(top_ps, device=logits.device))

@@ -19,6 +19,14 @@ def test_zero_temperature_takes_the_most_likely_token() -> None:
     assert torch.tensor(logprobs).allclose(torch.log_softmax(logits, -1)[[0, 1], ids], atol=1e-6)
 
 
+@pytest.mark.parametrize("temperature", [1e-6, 1e-40, 1e-300, 5e-324])
+def test_a_temperature_next_to_zero_takes_the_most_likely_token(temperature: float) -> None:
+    logits = torch.tensor([[-20.0, 30.0, 10.0], [2.0, 0.0, 1.0]])
+    ids, logprobs = sample(logits, [temperature, 1.0], [1.0, 1.0], [0.999, 0.0])
+    assert ids == [1, 0]
+    assert all(math.isfinite(value) for value in logprobs)
+
+
 def test_uniforms_invert_the_cumulative_distribution() -> None:
     logits = torch.tensor([0.2, 0.5, 0.3]).log()
     grid = [(i + 0.5) / 1000 for i in range(1000)]
