@@ -6,6 +6,7 @@ Small updates to half-precision weights round to nothing, and a checkpoint's own
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final, cast
 
 import torch
 from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # loosely typed options
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from shared.errors import RestepError
@@ -45,6 +47,8 @@ class Base:
             model: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise RestepError("checkpoint_not_found", f"{self.source}: {_first_line(error)}") from None
+        except (RuntimeError, SafetensorError) as error:
+            raise RestepError("unsuitable_model", f"{self.source}: {_first_line(error)}") from None
         rows = int(model.get_input_embeddings().num_embeddings)
         if len(self.tokenizer) > rows:
             raise RestepError("unsuitable_model", f"{self.source}: {len(self.tokenizer)} tokens but {rows} embeddings")
@@ -60,7 +64,7 @@ def open_base(source: str) -> Base:
     try:
         config = cast("Any", AutoConfig.from_pretrained(folder))
         tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RestepError("unsuitable_model", f"{source}: {_first_line(error)}") from None
     text = config.get_text_config()
     positions = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or 2048
@@ -69,8 +73,8 @@ def open_base(source: str) -> Base:
 
 def _folder(source: str) -> str:
     """The folder of a path, or of a name in the cache of the hub, downloaded where the hub can be reached."""
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(source))  # os.path takes any text, pathlib fails on a long one or an unknown ~user
+    if os.path.isdir(path):
         if not (path / "config.json").is_file():
             raise RestepError("checkpoint_not_found", f"{source}: no config.json in this folder")
         return str(path)

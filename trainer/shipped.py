@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +19,8 @@ def locate(checkpoint: str) -> str:
     """
     if checkpoint == NAME:
         return str(FOLDER)
-    path = Path(checkpoint).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(checkpoint))  # os.path takes any text, pathlib fails on a long one or an unknown ~user
+    if os.path.isdir(path):
         return str(path.resolve())
     if path.is_absolute():
         raise RestepError("checkpoint_not_found", f"{checkpoint}: no such folder")

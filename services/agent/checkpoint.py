@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def open_checkpoint(source: str) -> Checkpoint:
         tokenizer_file = folder / "tokenizer.json"
         tokenizer_bytes = tokenizer_file.read_bytes() if tokenizer_file.exists() else json.dumps(tokenizer.get_vocab()).encode()
         stop_ids = _stop_ids(folder, config, tokenizer)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RestepError("unsuitable_model", f"{source}: {_first_line(error)}") from None
     return Checkpoint(
         source=source,
@@ -91,11 +92,11 @@ def open_checkpoint(source: str) -> Checkpoint:
 
 
 def _folder(source: str) -> Path:
-    path = Path(source).expanduser()
-    if (path / "config.json").is_file():
+    path = Path(os.path.expanduser(source))  # os.path takes any text, pathlib fails on a long one or an unknown ~user
+    if os.path.isfile(path / "config.json"):
         return path.resolve()
-    if path.exists() or not _HUB_NAME.fullmatch(source) or Path(path.parts[0]).is_dir():
-        why = "has no config.json" if path.exists() else "does not exist"
+    if os.path.exists(path) or not _HUB_NAME.fullmatch(source) or os.path.isdir(path.parts[0]):
+        why = "has no config.json" if os.path.exists(path) else "does not exist"
         raise RestepError("checkpoint_not_found", f"{source} {why}")
     try:
         return Path(snapshot_download(source, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]))

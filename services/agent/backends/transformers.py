@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
@@ -149,7 +150,7 @@ def load_model(checkpoint: Checkpoint, settings: AgentSettings) -> EmbeddedModel
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             checkpoint.folder, dtype="auto" if cuda else torch.float32, attn_implementation="eager"
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RestepError("unsuitable_model", f"{source}: {first}") from None
     model.requires_grad_(False).eval()

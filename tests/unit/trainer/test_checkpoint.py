@@ -21,7 +21,7 @@ def test_a_folder_is_opened_and_loaded_in_float32(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_not_found(tmp_path: Path) -> None:
-    for source in (str(tmp_path / "none"), str(tmp_path), "base-of-nobody"):
+    for source in (str(tmp_path / "none"), str(tmp_path), "base-of-nobody", "~nobody-here/x", "/" + "long" * 2000):
         with pytest.raises(RestepError) as caught:
             open_base(source)
         assert caught.value.code == "checkpoint_not_found"
@@ -35,9 +35,10 @@ def test_a_hub_name_that_is_not_cached_is_not_found_offline(monkeypatch: pytest.
     assert "\n" not in caught.value.detail
 
 
-def test_a_broken_folder_is_unsuitable(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_folder_is_unsuitable(tmp_path: Path, text: str) -> None:
     tiny_checkpoint(tmp_path)
-    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "config.json").write_text(text)
     with pytest.raises(RestepError) as caught:
         open_base(str(tmp_path))
     assert caught.value.code == "unsuitable_model"
@@ -49,6 +50,14 @@ def test_a_folder_without_weights_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(RestepError) as caught:
         open_base(str(tmp_path)).load()
     assert caught.value.code == "checkpoint_not_found"
+
+
+def test_damaged_weights_are_unsuitable(tmp_path: Path) -> None:
+    tiny_checkpoint(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(RestepError, match="unsuitable_model"):
+        open_base(str(tmp_path)).load()
 
 
 def test_more_tokens_than_embeddings_is_unsuitable(tmp_path: Path) -> None:

@@ -91,14 +91,16 @@ def test_text_survives_ids(first: Path) -> None:
     assert checkpoint.decode([2]) == ""
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
-def test_a_damaged_folder_is_unsuitable(folder: Path, name: str) -> None:
-    (folder / name).write_text("{")
+@pytest.mark.parametrize(("name", "text"), [("config.json", "{"), ("config.json", "[]"), ("tokenizer.json", "{")])
+def test_a_damaged_folder_is_unsuitable(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
     with pytest.raises(RestepError, match="unsuitable_model"):
         open_checkpoint(str(folder))
 
 
-@pytest.mark.parametrize("source", ["absent", "/absent/folder", "./absent", "no such name/x y"])
+@pytest.mark.parametrize(
+    "source", ["absent", "/absent/folder", "./absent", "no such name/x y", "~nobody-here/x", "/" + "long" * 2000, "nul\0"]
+)
 def test_what_is_not_there_is_said_without_asking_the_hub(source: str) -> None:
     with pytest.raises(RestepError, match="does not exist") as missing:
         open_checkpoint(source)

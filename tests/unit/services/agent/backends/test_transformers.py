@@ -245,6 +245,13 @@ def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:
         load_model(open_checkpoint(str(tmp_path)), settings(tmp_path))
 
 
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    weights = tiny_checkpoint(tmp_path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(RestepError, match="unsuitable_model"):
+        load_model(open_checkpoint(str(tmp_path)), settings(tmp_path))
+
+
 async def test_reload_finishes_accepted_work_on_the_old_weights(path: Path, tmp_path: Path) -> None:
     second = tiny_checkpoint(tmp_path / "second", seed=7)
     backend = TransformersBackend(settings(path))
