@@ -65,7 +65,7 @@ class RunFolder:
 
     def store(self) -> TrajectoryStore:
         """The run's trajectories. Raises ``data_not_found`` for a folder that is no run."""
-        if not self.path.is_dir():
+        if not (self.path / RECIPE_FILE).is_file():
             raise RestepError("data_not_found", f"{self.path} is no run's folder")
         return TrajectoryStore(self.path / STORE_FILE)
 

@@ -38,9 +38,11 @@ def test_seconds_add_up_over_restarts(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_has_no_store(tmp_path: Path) -> None:
-    with pytest.raises(RestepError) as caught:
-        RunFolder(tmp_path / "absent").store()
-    assert caught.value.code == "data_not_found"
+    for folder in (tmp_path / "absent", tmp_path):
+        with pytest.raises(RestepError) as caught:
+            RunFolder(folder).store()
+        assert caught.value.code == "data_not_found"
+    assert not list(tmp_path.iterdir()), "nothing is left in a folder that is not ours"
 
 
 def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
