@@ -129,12 +129,20 @@ def export(
     run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
     collection: Annotated[str, typer.Argument(help="which collection: golden, reflected, or an evaluation")],
     path: Annotated[Path, typer.Argument(help="the JSONL file to write")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="also those not kept for training; of an evaluation none is")
+    ] = False,
 ) -> None:
     """Write a collection's trajectories as JSON lines."""
     from trainer.folder import RunFolder
 
-    store = RunFolder(run).store()
-    Console().print(f"{store.export_jsonl(collection, path)} trajectories in {path}")
+    with RunFolder(run).store() as store:
+        counts = store.require(collection)
+        if not (counts.kept or everything):
+            detail = f"none of the {counts.finished} trajectories of {collection!r} was kept for training; --all writes them"
+            raise RestepError("data_not_found", detail)
+        written = store.export_jsonl(collection, path, kept=None if everything else True)
+    Console().print(f"{written} trajectories in {path}")
 
 
 @app.command()

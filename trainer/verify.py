@@ -24,11 +24,8 @@ async def verify_collection(
     ``progress`` is told how many of how many are done. Raises ``data_not_found`` for an empty run,
     ``replay_diverged`` at the first difference.
     """
+    await asyncio.to_thread(store.require, run)
     trajectories = await asyncio.to_thread(lambda: list(store.trajectories(run)))
-    if not trajectories:
-        raise RestepError(
-            "data_not_found", f"no trajectory of {run!r} in the store; it has {', '.join(store.runs()) or 'none'}"
-        )
     gate = asyncio.Semaphore(_AT_ONCE)
     done = 0
 

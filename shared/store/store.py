@@ -186,6 +186,15 @@ class TrajectoryStore:
         with self._read() as connection:
             return sorted(connection.execute(query).scalars())
 
+    def require(self, run: str) -> Counts:
+        """Counts of a run. Raises ``data_not_found``, with the runs there are, for one that finished nothing."""
+        counts = self.counts(run)
+        if not counts.finished:
+            raise RestepError(
+                "data_not_found", f"no trajectory of {run!r} in the store; it has {', '.join(self.runs()) or 'none'}"
+            )
+        return counts
+
     def trajectories(self, run: str | Sequence[str], *, kept: bool | None = None) -> Iterator[Trajectory]:
         """Trajectories of one or more runs by task id, attempt and run: the same order on every database.
 

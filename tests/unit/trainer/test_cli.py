@@ -1,0 +1,54 @@
+"""The command line's own decisions; what its commands do is tested where it is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from shared.errors import RestepError
+from tests.support.trajectories import sample
+from trainer.cli import app
+from trainer.folder import RunFolder
+from trainer.recipe import load_recipe
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run with the collection ``test``: one trajectory kept, one not."""
+    folder = RunFolder.claim(load_recipe("demo"), tmp_path)
+    with folder.store() as store:
+        for kept, trajectory in zip((True, False), sample(), strict=False):
+            store.commit(trajectory, kept=kept)
+    return folder.path
+
+
+def export(run: Path, collection: str, *flags: str) -> tuple[Result, Path]:
+    path = run / "out.jsonl"
+    return CliRunner().invoke(app, ["export", str(run), collection, str(path), *flags]), path
+
+
+@pytest.mark.parametrize(("flags", "count"), [((), 1), (("--all",), 2)])
+def test_export_writes_what_was_kept_or_everything(run: Path, flags: tuple[str, ...], count: int) -> None:
+    done, path = export(run, "test", *flags)
+    assert done.exit_code == 0
+    assert len(path.read_text().splitlines()) == count
+
+
+def test_export_of_nothing_is_refused_and_writes_no_file(run: Path) -> None:
+    done, path = export(run, "tset")
+    assert isinstance(done.exception, RestepError)
+    assert done.exception.code == "data_not_found"
+    assert "it has test" in done.exception.detail
+    assert not path.exists()
+
+
+def test_export_says_that_nothing_was_kept(run: Path) -> None:
+    with RunFolder(run).store() as store:
+        store.commit(sample()[1].model_copy(update={"run": "evaluation/step"}).sealed(), kept=False)
+    done, path = export(run, "evaluation/step")
+    assert isinstance(done.exception, RestepError)
+    assert "--all" in done.exception.detail
+    assert not path.exists()
+    assert export(run, "evaluation/step", "--all")[0].exit_code == 0
