@@ -214,11 +214,13 @@ class Session:
         try:
             episode = await self._replayed(results)
             try:
-                return await episode.admissible_actions()
+                return await within(self._host.engine_timeout, episode.admissible_actions())
             finally:
                 await close_quietly(episode)
         except EngineLost:
             raise RestepError("engine_lost", retry_after=_RETRY_AFTER) from None
+        except TimeoutError:
+            raise self._no_answer() from None
 
     async def advice(self) -> ExpertAdvice:
         """The expert's word on the present state, computed once a state. Raises ``not_supported``, ``expert_failed``."""
@@ -259,11 +261,15 @@ class Session:
                 await self._after_loss(attempt)
             except TimeoutError:
                 self._drop_episode()
-                raise RestepError("timeout", f"the engine gave no answer in {timeout:g} s", retry_after=_RETRY_AFTER) from None
+                raise self._no_answer() from None
             except BaseException:
                 self._drop_episode()  # its state is unknown; the record is not
                 raise
         raise RestepError("engine_lost", retry_after=_RETRY_AFTER)
+
+    def _no_answer(self) -> RestepError:
+        detail = f"the engine gave no answer in {self._host.engine_timeout:g} s"
+        return RestepError("timeout", detail, retry_after=_RETRY_AFTER)
 
     async def _after_loss(self, attempt: int) -> None:
         self._host.tally.engines_lost += 1

@@ -13,7 +13,7 @@ from services.envserver.session import RECOVERIES, Host, Session, Tally
 from services.envserver.work import Work
 from shared.errors import RestepError
 from shared.protocol import CreateSession, StepResult, observation_hash
-from tests.support.cellar import Cellar
+from tests.support.cellar import Cellar, CellarEpisode
 
 WIN = ["go east", "take key", "go west", "open door"]
 
@@ -223,6 +223,25 @@ async def test_admissible_actions_survive_a_lost_engine(service: Service, cellar
     await session.step(1, "go east")
     cellar.crash()
     assert "take key" in ((await session.step(1, "go east", ["admissible_actions"])).admissible_actions or [])
+
+
+@pytest.mark.parametrize("hanging", ["step", "admissible_actions"])
+async def test_an_engine_that_hangs_over_a_past_state_is_a_timeout(monkeypatch: pytest.MonkeyPatch, hanging: str) -> None:
+    cellar = Cellar()
+    host = Host(cellar, Work(8), Tally(), engine_timeout=0.05, clock=lambda: 0.0)
+    task = cellar.task("cellar/1")
+    session = Session("a", Plan(task, 0, 20, {"delay": "0"}, frozenset()), host)
+    await session.open()
+    await session.step(1, "go east")
+    await session.step(2, "go west")
+
+    async def hang(*_: object) -> None:
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(CellarEpisode, hanging, hang)
+    with pytest.raises(RestepError) as caught:
+        await session.step(1, "go east", ["admissible_actions"])
+    assert caught.value.code == "timeout"
 
 
 async def test_expert_advice_is_computed_once_a_state(service: Service, cellar: Cellar) -> None:
