@@ -86,13 +86,16 @@ class RunFolder:
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
-            return cast(dict[str, Any], orjson.loads((self.path / name).read_bytes()))
+            body: object = orjson.loads((self.path / name).read_bytes())
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise RestepError("store_failed", f"{self.path / name}: {error.strerror}") from None
         except orjson.JSONDecodeError as error:
             raise RestepError("data_corrupt", f"{self.path / name}: {error}") from None
+        if not isinstance(body, dict):
+            raise RestepError("data_corrupt", f"{self.path / name}: no object")
+        return cast(dict[str, Any], body)
 
     def _write(self, name: str, body: dict[str, Any]) -> None:
         write_whole(self.path / name, orjson.dumps(body, option=orjson.OPT_INDENT_2))

@@ -28,6 +28,15 @@ def test_another_recipe_is_refused_with_the_field_named(tmp_path: Path) -> None:
     assert caught.value.code == "invalid_recipe"
 
 
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_damaged_recipe_file_is_named(tmp_path: Path, text: str) -> None:
+    folder = RunFolder.claim(load_recipe("demo"), tmp_path)
+    (folder.path / "recipe.json").write_text(text)
+    with pytest.raises(RestepError, match=r"recipe\.json") as caught:
+        RunFolder.claim(load_recipe("demo"), tmp_path)
+    assert caught.value.code == "data_corrupt"
+
+
 def test_seconds_add_up_over_restarts(tmp_path: Path) -> None:
     folder = RunFolder.claim(load_recipe("demo"), tmp_path)
     with folder.timed("golden"):
