@@ -2,7 +2,8 @@
 
 Tasks are what is sampled, not episodes: several attempts at one task are averaged first, because they are not
 independent. Two arms that played the same tasks are compared by the differences per task, which removes how hard
-the tasks are from the comparison.
+the tasks are from the comparison. Tasks may come in groups, one an environment: each group then counts the same
+however many tasks it has, and tasks are resampled within their group, because the groups were chosen, not drawn.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import RestepError
@@ -41,22 +43,42 @@ class Interval(BaseModel):
 
 def bootstrap_mean(values: Sequence[float], config: BootstrapConfig) -> Interval:
     """Mean of ``values`` (one a task) and its interval. Raises ``data_not_found`` for no values."""
-    if not values:
+    return stratified_mean([values], config)
+
+
+def stratified_mean(groups: Sequence[Sequence[float]], config: BootstrapConfig) -> Interval:
+    """Mean of the groups' means and its interval. Raises ``data_not_found`` for no group or one without values."""
+    if not groups or not all(groups):
         raise RestepError("data_not_found", "no task to average over")
-    sample = np.asarray(values, dtype=np.float64)
+    samples = [np.asarray(values, dtype=np.float64) for values in groups]
     generator = np.random.default_rng(config.seed)
-    rows = max(1, _AT_ONCE // len(sample))
-    means = np.concatenate(
-        [
-            sample[generator.integers(0, len(sample), size=(min(rows, config.resamples - done), len(sample)))].mean(axis=1)
-            for done in range(0, config.resamples, rows)
-        ]
-    )
+    means = np.mean([_resampled(sample, generator, config.resamples) for sample in samples], axis=0)
     tail = (1.0 - config.level) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
-    return Interval(mean=float(sample.mean()), low=float(low), high=float(high), n=len(sample), level=config.level)
+    mean = float(np.mean([sample.mean() for sample in samples]))
+    return Interval(mean=mean, low=float(low), high=float(high), n=sum(map(len, groups)), level=config.level)
+
+
+def _resampled(sample: NDArray[np.float64], generator: np.random.Generator, resamples: int) -> NDArray[np.float64]:
+    """Means of so many samples with replacement, drawn in blocks that bound the memory."""
+    rows = max(1, _AT_ONCE // len(sample))
+    return np.concatenate(
+        [
+            sample[generator.integers(0, len(sample), size=(min(rows, resamples - done), len(sample)))].mean(axis=1)
+            for done in range(0, resamples, rows)
+        ]
+    )
+
+
+Paired = tuple[Mapping[str, float], Mapping[str, float]]
+"""Values of two arms by task id."""
 
 
 def paired_difference(one: Mapping[str, float], two: Mapping[str, float], config: BootstrapConfig) -> Interval:
     """Mean of ``two - one`` over the tasks that both have, by task id. Raises ``data_not_found`` when there is none."""
-    return bootstrap_mean([two[task] - one[task] for task in sorted(one.keys() & two.keys())], config)
+    return stratified_difference([(one, two)], config)
+
+
+def stratified_difference(groups: Sequence[Paired], config: BootstrapConfig) -> Interval:
+    """:func:`paired_difference` over groups that count the same each; see :func:`stratified_mean`."""
+    return stratified_mean([[two[task] - one[task] for task in sorted(one.keys() & two.keys())] for one, two in groups], config)

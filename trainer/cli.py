@@ -33,6 +33,7 @@ app.add_typer(collect_app, name="collect")
 Recipe = Annotated[str, typer.Argument(help="a recipe file, or the name of one that comes with restep")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key.sub=value, laid over the recipe; may be repeated")]
 Runs = Annotated[Path, typer.Option(help="folder of runs")]
+Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciworld, evaluation/step/sciworld or the like")]
 
 
 @app.command()
@@ -78,13 +79,13 @@ def experiment(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = N
 
 @collect_app.command("golden")
 def collect_golden(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
-    """Golden trajectories of a recipe's training tasks, by the expert."""
+    """Golden trajectories of a recipe's training tasks, by the expert of each environment."""
     _with_experiment(recipe, runs, settings, lambda experiment: experiment.golden())
 
 
 @collect_app.command("reflected")
 def collect_reflected(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
-    """Self-reflected trajectories on U2: the student acts, the teacher judges and repairs."""
+    """Self-reflected trajectories on U2 of each environment: the student acts, the teacher judges and repairs."""
     _with_experiment(recipe, runs, settings, lambda experiment: experiment.reflected())
 
 
@@ -106,7 +107,7 @@ def evaluate(
     runs: Runs = Path("runs"),
     settings: Settings = None,
 ) -> None:
-    """Play a recipe's held-out tasks with one of its models."""
+    """Play a recipe's held-out tasks, of each environment, with one of its models."""
     _with_experiment(recipe, runs, settings, lambda experiment: experiment.evaluate(arm))
 
 
@@ -121,17 +122,16 @@ def report(run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/d
     results = load_results(run)
     console = Console()
     console.print(arms_table(results))
-    console.print(f"report: {write_report(results, run, episodes_worth_showing(RunFolder(run).store()))}")
+    episodes = episodes_worth_showing(RunFolder(run).store(), list(results.environments))
+    console.print(f"report: {write_report(results, run, episodes)}")
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
-    collection: Annotated[str, typer.Argument(help="which collection: golden, reflected, or an evaluation")],
+    collection: Collection,
     path: Annotated[Path, typer.Argument(help="the JSONL file to write")],
-    everything: Annotated[
-        bool, typer.Option("--all", help="also those not kept for training; of an evaluation none is")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="also what is not for training: failures, evaluations")] = False,
 ) -> None:
     """Write a collection's trajectories as JSON lines."""
     from trainer.folder import RunFolder
@@ -148,7 +148,7 @@ def export(
 @app.command()
 def verify(
     run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
-    collection: Annotated[str, typer.Argument(help="which collection")],
+    collection: Collection,
     url: Annotated[str, typer.Option(help="an environment server")],
 ) -> None:
     """Replay stored trajectories against a server: every observation and score must come again."""

@@ -18,7 +18,14 @@ from shared.errors import RestepError
 from shared.protocol import Ended, TaskInfo
 from shared.store import TrajectoryStore
 from shared.trajectory import Cause, EnvironmentStamp, Trajectory
-from trainer.bootstrap import BootstrapConfig, Interval, bootstrap_mean, paired_difference
+from trainer.bootstrap import (
+    BootstrapConfig,
+    Interval,
+    bootstrap_mean,
+    paired_difference,
+    stratified_difference,
+    stratified_mean,
+)
 from trainer.collection import CollectionConfig, Episode, Played, collect
 from trainer.options import Options
 from trainer.progress import Report
@@ -29,9 +36,8 @@ Metric = Literal["success", "score", "score_clipped", "steps", "invalid_share", 
 
 
 class EvaluateConfig(Options):
-    """The protocol of an evaluation, and how it is carried out."""
+    """How an evaluation samples, repeats and sums up; how its episodes are played is the environment's."""
 
-    episode: EpisodeConfig = EpisodeConfig()
     sampling: SamplingConfig = Field(default=SamplingConfig(logprobs=False), description="greedy unless said otherwise")
     collection: CollectionConfig = CollectionConfig()
     bootstrap: BootstrapConfig = BootstrapConfig()
@@ -115,22 +121,23 @@ async def evaluate(
     environment: EnvironmentClient,
     student: Player,
     store: TrajectoryStore,
+    episode: EpisodeConfig,
     config: EvaluateConfig,
     report: Report | None = None,
 ) -> Evaluation:
-    """Play ``tasks`` by the student into ``run`` and sum up; resumable.
+    """Play ``tasks`` by the student, as ``episode`` says, into ``run`` and sum up; resumable.
 
     ``config.sampling`` is what the result states; the student must sample so. Raises ``invalid_recipe`` when the run
     holds episodes of another protocol, engine or checkpoint; ``data_not_found`` when no episode could be played; see
     :func:`trainer.collection.collect` for the rest.
     """
     info = await environment.info()
-    await check_run(store, run, info, config.episode, "student", await student.author())
+    await check_run(store, run, info, episode, "student", await student.author())
 
     async def play_unit(unit: Episode) -> Played:
-        async with await config.episode.open(environment, unit.task.id) as episode:
-            draft = Draft(info, episode.view)
-            cause = await play(episode, draft, student.begin(draft, unit.attempt), "student")
+        async with await episode.open(environment, unit.task.id) as played:
+            draft = Draft(info, played.view)
+            cause = await play(played, draft, student.begin(draft, unit.attempt), "student")
         return Played(draft.finish(unit.run, cause), kept=False)
 
     await collect(run, tasks, play_unit, store, config.collection, report)
@@ -203,11 +210,27 @@ def compare(one: Evaluation, two: Evaluation, config: BootstrapConfig) -> dict[M
 
     Raises ``invalid_recipe`` when the protocols differ: such figures cannot be compared.
     """
-    if one.protocol != two.protocol:
-        raise RestepError("invalid_recipe", f"{one.run} and {two.run} were evaluated under different protocols")
+    _check_comparable(one, two)
     return {
         metric: paired_difference(per_task(one.results, metric), per_task(two.results, metric), config) for metric in METRICS
     }
+
+
+def average(evaluations: Sequence[Evaluation], metric: Metric, config: BootstrapConfig) -> Interval:
+    """The metric averaged over evaluations in several environments, each counting the same."""
+    return stratified_mean([list(per_task(one.results, metric).values()) for one in evaluations], config)
+
+
+def compare_averages(pairs: Sequence[tuple[Evaluation, Evaluation]], metric: Metric, config: BootstrapConfig) -> Interval:
+    """Paired difference ``two - one`` averaged over environments, each counting the same; see :func:`compare`."""
+    for one, two in pairs:
+        _check_comparable(one, two)
+    return stratified_difference([(per_task(one.results, metric), per_task(two.results, metric)) for one, two in pairs], config)
+
+
+def _check_comparable(one: Evaluation, two: Evaluation) -> None:
+    if one.protocol != two.protocol:
+        raise RestepError("invalid_recipe", f"{one.run} and {two.run} were evaluated under different protocols")
 
 
 def _by_type(results: Sequence[TaskResult]) -> dict[str, dict[Metric, float]]:

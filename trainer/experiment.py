@@ -1,7 +1,8 @@
 """The three stages of STeP (arXiv 2505.20023) as one resumable experiment: collect, train the arms, evaluate, report.
 
 Every stage looks at what the run's folder and store already hold and does the rest, so the same command goes on where
-it stopped. Nothing here knows an environment or an ablation by name: both are in the recipe.
+it stopped. Nothing here knows an environment or an ablation by name: both are in the recipe. Collections and
+evaluations are of one environment each; an arm is trained on what its sources hold of all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from shared.trajectory import Trajectory
 from trainer.collection import Collected
 from trainer.evaluate import Evaluation, evaluate
 from trainer.finetune import FinetuneResult, finetune_in_thread, load_card
-from trainer.folder import GOLDEN, REFLECTED, RunFolder
+from trainer.folder import RunFolder, collection_name
 from trainer.golden import collect_golden
 from trainer.progress import bar
 from trainer.recipe import Arm, Recipe, Source
@@ -29,8 +30,10 @@ from trainer.report import episodes_worth_showing, write_report
 from trainer.results import (
     ArmResult,
     CollectionSummary,
+    EnvironmentResult,
     Results,
     TrainingSummary,
+    averages,
     differences,
     save_results,
     summarise_collection,
@@ -42,10 +45,13 @@ from trainer.table import arms_table
 from trainer.tasks import select_tasks
 from trainer.teacher.expert import ExpertTeacher
 from trainer.training_progress import training_bar
-from trainer.versions import versions
+from trainer.versions import environment_versions, versions
 from trainer.workplace import Workplace
 
 _MIXING_SALT: Final = "golden share"
+
+Sources = dict[Source, dict[str, list[Trajectory]]]
+"""What an arm is trained on, by source and environment."""
 
 
 class Experiment:
@@ -56,6 +62,7 @@ class Experiment:
         self.folder = RunFolder.claim(recipe, runs)
         self.store = self.folder.store()
         self._workplace = Workplace(recipe, self.folder.logs)
+        self._split: dict[str, tuple[list[TaskInfo], list[TaskInfo]]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,82 +86,106 @@ class Experiment:
         return await self._conclude(evaluations)
 
     async def golden(self) -> None:
-        """D1 and D2: the expert plays all training tasks."""
-        environment = await self._workplace.environment()
-        tasks = await select_tasks(environment, self.recipe.tasks)
-        with self.folder.timed("golden"), bar("golden trajectories", self.console) as report:
-            collected = await collect_golden(GOLDEN, tasks, environment, self.store, self.recipe.golden, report)
-        self._warn(collected)
+        """D1 and D2: the expert of every environment plays all its training tasks."""
+        for name, environment in (await self._workplace.environments()).items():
+            options, run = self.recipe.environments[name], collection_name("golden", name)
+            tasks = await select_tasks(environment, options.tasks)
+            with self.folder.timed(f"golden, {name}"), bar(f"golden trajectories, {name}", self.console) as report:
+                collected = await collect_golden(
+                    run, tasks, environment, self.store, options.episode, self.recipe.golden, report
+                )
+            self._warn_of_failures(collected)
 
     async def reflected(self) -> None:
-        """The student plays U2 under the teacher's eyes."""
+        """The student plays U2 of every environment under the teacher's eyes."""
         checkpoint = self._checkpoint(self.recipe.student)
-        environment = await self._workplace.environment()
+        environments = await self._workplace.environments()
         student = await self._workplace.student(checkpoint, self.recipe.sampling)
-        info = await environment.info()
-        teacher = ExpertTeacher(info.name, info.engine_version)
-        _, u2 = await self._halves()
-        with self.folder.timed("reflected"), bar("reflected trajectories", self.console) as report:
-            collected = await collect_reflected(
-                REFLECTED, u2, environment, student, teacher, self.store, self.recipe.reflected, report
-            )
-        self._warn(collected)
+        for name, environment in environments.items():
+            episode, run = self.recipe.environments[name].episode, collection_name("reflected", name)
+            info = await environment.info()
+            teacher = ExpertTeacher(info.name, info.engine_version)
+            _, u2 = await self._halves(name)
+            with self.folder.timed(f"reflected, {name}"), bar(f"reflected trajectories, {name}", self.console) as report:
+                collected = await collect_reflected(
+                    run, u2, environment, student, teacher, self.store, episode, self.recipe.reflected, report
+                )
+            self._warn_of_failures(collected)
 
     async def train(self, name: str) -> FinetuneResult:
         """Fine-tune the base on an arm's data. Resumes; an arm that is trained already is only read."""
         arm = self._arm(name)
         if arm.start != BASE and load_card(self.folder.arm(arm.start)) is None:
             await self.train(arm.start)
-        trajectories = await self._trajectories(arm)
+        sources = await self._sources(arm)
+        trajectories = [one for held in sources.values() for of_place in held.values() for one in of_place]
         config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name))
         if load_card(self.folder.arm(name)) is not None:
             return await finetune_in_thread(config, trajectories)  # checks that it was trained so
+        self._warn_of_gaps(name, sources)
         with self.folder.timed(f"train {name}"), training_bar(f"training {name}", self.console) as report:
             return await finetune_in_thread(config, trajectories, report)
 
-    async def evaluate(self, name: str) -> Evaluation:
-        """Play the held-out tasks with an arm's model, or with the untrained base."""
-        config = self.recipe.evaluation
-        checkpoint = self._checkpoint(name)
-        environment = await self._workplace.environment()
+    async def evaluate(self, name: str) -> dict[str, Evaluation]:
+        """Play the held-out tasks of every environment with an arm's model, or with the untrained base."""
+        config, checkpoint = self.recipe.evaluation, self._checkpoint(name)
+        environments = await self._workplace.environments()
         student = await self._workplace.student(checkpoint, config.sampling)
-        tasks = await select_tasks(environment, self.recipe.evaluation_tasks)
-        with self.folder.timed(f"evaluate {name}"), bar(f"evaluating {name}", self.console) as report:
-            return await evaluate(f"evaluation/{name}", tasks, environment, student, self.store, config, report)
+        found: dict[str, Evaluation] = {}
+        for place, environment in environments.items():
+            options, run = self.recipe.environments[place], collection_name("evaluation", place, name)
+            tasks = await select_tasks(environment, options.evaluation_tasks)
+            with self.folder.timed(f"evaluate {name}, {place}"), bar(f"evaluating {name}, {place}", self.console) as report:
+                found[place] = await evaluate(run, tasks, environment, student, self.store, options.episode, config, report)
+        return found
 
-    def _warn(self, collected: Collected) -> None:
+    def _warn_of_failures(self, collected: Collected) -> None:
         """Say what was given up, and why: a collection with holes must not look like a whole one."""
         if not collected.failed:
             return
         causes = Counter(failure.code for failure in self.store.failures(collected.run) if not failure.resolved)
         named = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
-        self.console.print(f"[yellow]{collected.run}: {collected.failed} of {collected.total} episodes were given up ({named})")
+        self._warn(f"{collected.run}: {collected.failed} of {collected.total} episodes were given up ({named})")
+
+    def _warn_of_gaps(self, name: str, sources: Sources) -> None:
+        """Say where an arm learns nothing from: a model of two environments must not pass for one of three."""
+        for source, held in sources.items():
+            if empty := [place for place, trajectories in held.items() if not trajectories]:
+                self._warn(f"{name}: no {source} trajectory of {', '.join(empty)} was kept; it trains without")
+
+    def _warn(self, text: str) -> None:
+        self.console.print(f"[yellow]{text}", soft_wrap=True)
 
     # --- data ----------------------------------------------------------------------------------------------
 
-    async def _halves(self) -> tuple[list[TaskInfo], list[TaskInfo]]:
-        environment = await self._workplace.environment()
-        return split_tasks(await select_tasks(environment, self.recipe.tasks), self.recipe.split)
+    async def _halves(self, name: str) -> tuple[list[TaskInfo], list[TaskInfo]]:
+        """U1 and U2 of an environment; listed once, because every arm asks."""
+        if name not in self._split:
+            tasks = await select_tasks(await self._workplace.environment(name), self.recipe.environments[name].tasks)
+            self._split[name] = split_tasks(tasks, self.recipe.split)
+        return self._split[name]
 
-    async def _trajectories(self, arm: Arm) -> list[Trajectory]:
-        """What an arm is trained on, in a stable order. Raises ``data_not_found`` when a source is empty."""
-        u1, u2 = await self._halves()
-        ids = {"golden_u1": {task.id for task in u1}, "golden_u2": {task.id for task in u2}, "reflected_u2": {t.id for t in u2}}
-        chosen: list[Trajectory] = []
+    async def _sources(self, arm: Arm) -> Sources:
+        """What an arm is trained on. Raises ``data_not_found`` when a source is empty in every environment."""
+        ids = {name: await self._source_ids(name) for name in await self._workplace.environments()}
+        sources: Sources = {}
         for source in arm.data:
-            held = await self._kept(source)
-            of_half = [trajectory for trajectory in held if trajectory.task.id in ids[source]]
-            if source != "reflected_u2":
-                mixing = SplitConfig(fraction=arm.golden_share, salt=_MIXING_SALT)
-                of_half = [trajectory for trajectory in of_half if half(trajectory.task.id, mixing) == "U1"]
-            if not of_half:
-                raise RestepError("data_not_found", f"no {source} trajectory was kept; collect some first")
-            chosen += of_half
-        return chosen
+            held = {name: await self._kept(source, name, of_place[source], arm) for name, of_place in ids.items()}
+            if not any(held.values()):
+                raise RestepError("data_not_found", f"no {source} trajectory of {', '.join(held)} was kept; collect some first")
+            sources[source] = held
+        return sources
 
-    async def _kept(self, source: Source) -> list[Trajectory]:
-        run = REFLECTED if source == "reflected_u2" else GOLDEN
-        return await asyncio.to_thread(lambda: list(self.store.trajectories(run, kept=True)))
+    async def _source_ids(self, name: str) -> dict[Source, set[str]]:
+        u1, u2 = ({task.id for task in half} for half in await self._halves(name))
+        return {"golden_u1": u1, "golden_u2": u2, "reflected_u2": u2}
+
+    async def _kept(self, source: Source, environment: str, ids: set[str], arm: Arm) -> list[Trajectory]:
+        """What an environment's collection holds of a source for an arm, in the store's order."""
+        run = collection_name("reflected" if source == "reflected_u2" else "golden", environment)
+        held = await asyncio.to_thread(lambda: list(self.store.trajectories(run, kept=True)))
+        share = SplitConfig(fraction=1.0 if source == "reflected_u2" else arm.golden_share, salt=_MIXING_SALT)
+        return [one for one in held if one.task.id in ids and half(one.task.id, share) == "U1"]
 
     def _arm(self, name: str) -> Arm:
         if name not in self.recipe.arms:
@@ -173,49 +204,65 @@ class Experiment:
 
     # --- conclusion ----------------------------------------------------------------------------------------
 
-    async def _conclude(self, evaluations: dict[str, Evaluation]) -> Results:
+    async def _conclude(self, evaluations: dict[str, dict[str, Evaluation]]) -> Results:
         trained = {name: await self.train(name) for name in self.recipe.arms}
         results = await self._results(evaluations, trained)
         save_results(results, self.folder.path)
-        page = write_report(results, self.folder.path, episodes_worth_showing(self.store))
+        page = write_report(results, self.folder.path, episodes_worth_showing(self.store, list(results.environments)))
         self.console.print(arms_table(results))
         self.console.print(f"report: {page}")
         return results
 
-    async def _results(self, evaluations: dict[str, Evaluation], trained: dict[str, FinetuneResult]) -> Results:
-        recipe = self.recipe
-        u1, u2 = await self._halves()
-        environment = await (await self._workplace.environment()).info()
-        held_out = [result.task_id for result in next(iter(evaluations.values())).results]
-        against = differences(evaluations, recipe.reference, recipe.evaluation.bootstrap)
+    async def _results(self, evaluations: dict[str, dict[str, Evaluation]], trained: dict[str, FinetuneResult]) -> Results:
+        recipe, bootstrap = self.recipe, self.recipe.evaluation.bootstrap
+        first = next(iter(evaluations.values()))
+        against = differences(evaluations, recipe.reference, bootstrap)
+        averaged = averages(evaluations, recipe.reference, bootstrap)
+        arms: dict[str, ArmResult] = {}
+        for name, found in evaluations.items():
+            arm = recipe.arms.get(name)
+            arms[name] = ArmResult(
+                description=arm.description if arm else "the student before training",
+                data=_counts(await self._sources(arm)) if arm else {},
+                training=training_summary(trained[name]) if name in trained else None,
+                evaluations=found,
+                differences=against[name],
+                average=averaged[name],
+            )
         return Results(
             name=recipe.name,
             description=recipe.description,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seed=recipe.seed,
             reference=recipe.reference,
-            versions=versions(environment),
+            versions=versions(),
             base=recipe.base,
-            tasks={"U1": [t.id for t in u1], "U2": [t.id for t in u2], "evaluation": sorted(set(held_out))},
-            collections={run: self._summary(run) for run in (GOLDEN, REFLECTED) if self.store.counts(run).finished},
-            arms={
-                name: ArmResult(
-                    description=recipe.arms[name].description if name in recipe.arms else "the student before training",
-                    data=list(recipe.arms[name].data) if name in recipe.arms else [],
-                    training=training_summary(trained[name]) if name in trained else None,
-                    evaluation=one,
-                    differences=against[name],
-                )
-                for name, one in evaluations.items()
-            },
+            environments={name: await self._environment_result(name, first[name]) for name in recipe.environments},
+            arms=arms,
             seconds=self.folder.seconds(),
             recipe=recipe.model_dump(mode="json"),
+        )
+
+    async def _environment_result(self, name: str, evaluation: Evaluation) -> EnvironmentResult:
+        info = await (await self._workplace.environment(name)).info()
+        u1, u2 = await self._halves(name)
+        held_out = sorted({result.task_id for result in evaluation.results})
+        runs = [collection_name("golden", name), collection_name("reflected", name)]
+        return EnvironmentResult(
+            protocol=evaluation.protocol,
+            versions=environment_versions(info),
+            tasks={"U1": [t.id for t in u1], "U2": [t.id for t in u2], "evaluation": held_out},
+            collections={run: self._summary(run) for run in runs if self.store.counts(run).finished},
         )
 
     def _summary(self, run: str) -> CollectionSummary:
         everything = list(self.store.trajectories(run))
         kept = list(self.store.trajectories(run, kept=True))
         return summarise_collection(everything, kept, self.store.counts(run).failed)
+
+
+def _counts(sources: Sources) -> dict[str, dict[str, int]]:
+    return {source: {name: len(held) for name, held in by_place.items()} for source, by_place in sources.items()}
 
 
 def training_summary(result: FinetuneResult) -> TrainingSummary:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import orjson
 
@@ -22,11 +22,16 @@ from trainer.recipe import Recipe
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
 TIMES_FILE: Final = "seconds.json"
-GOLDEN: Final = "golden"
-REFLECTED: Final = "reflected"
-"""Names of the collections in a run's store; evaluations are ``evaluation/<arm>``."""
-_MOVABLE: Final = frozenset({"description", "environment", "agent"})
+_MOVABLE: Final = frozenset({"description", "agent"})
+_MOVABLE_OF_ENVIRONMENT: Final = frozenset({"url", "workers"})
 """Fields that may change between two starts of one run: they say where it runs, not what it is."""
+
+Stage = Literal["golden", "reflected", "evaluation"]
+
+
+def collection_name(stage: Stage, environment: str, arm: str | None = None) -> str:
+    """What a collection is called in a run's store: ``golden/sciworld``, or ``evaluation/step/sciworld`` of an arm."""
+    return "/".join(part for part in (stage, arm, environment) if part is not None)
 
 
 class RunFolder:
@@ -45,12 +50,9 @@ class RunFolder:
         folder = cls(runs / recipe.name)
         wanted = recipe.model_dump(mode="json")
         begun = folder._json(RECIPE_FILE)
-        if begun:
-            for field, value in wanted.items():
-                if field not in _MOVABLE and begun.get(field) != value:
-                    where = _first_difference(begun.get(field), value, field)
-                    detail = f"{folder.path} was begun with another {where}; give the run another name, or remove it"
-                    raise RestepError("invalid_recipe", detail)
+        if begun and (difference := _first_difference(_identity(begun), _identity(wanted))):
+            detail = f"{folder.path} was begun {difference}; give the run another name, or remove it"
+            raise RestepError("invalid_recipe", detail)
         folder._write(RECIPE_FILE, wanted)
         return folder
 
@@ -101,11 +103,29 @@ class RunFolder:
         write_whole(self.path / name, orjson.dumps(body, option=orjson.OPT_INDENT_2))
 
 
-def _first_difference(one: object, two: object, path: str) -> str:
-    """``evaluation.episode.max_steps (20, not 30)``."""
-    if isinstance(one, dict) and isinstance(two, dict):
-        left, right = cast(dict[str, Any], one), cast(dict[str, Any], two)
-        for key in sorted(left.keys() | right.keys()):
-            if left.get(key) != right.get(key):
-                return _first_difference(left.get(key), right.get(key), f"{path}.{key}")
-    return f"{path} ({one}, not {two})"
+def _identity(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's fields without those that may change."""
+    kept = {field: value for field, value in recipe.items() if field not in _MOVABLE}
+    if "environments" in kept:
+        kept["environments"] = {
+            name: {field: value for field, value in options.items() if field not in _MOVABLE_OF_ENVIRONMENT}
+            for name, options in kept["environments"].items()
+        }
+    return kept
+
+
+def _first_difference(begun: dict[str, Any], wanted: dict[str, Any], path: str = "") -> str | None:
+    """``with another evaluation.seed (1, not 2)``; None where there is no difference."""
+    for key in [*wanted, *(begun.keys() - wanted.keys())]:
+        where = f"{path}{key}"
+        if key not in begun:
+            return f"without {where}"
+        if key not in wanted:
+            return f"with {where}"
+        one, two = begun[key], wanted[key]
+        if isinstance(one, dict) and isinstance(two, dict):
+            if found := _first_difference(cast(dict[str, Any], one), cast(dict[str, Any], two), f"{where}."):
+                return found
+        elif one != two:
+            return f"with another {where} ({one}, not {two})"
+    return None

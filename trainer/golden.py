@@ -24,7 +24,6 @@ from trainer.runs import check_run
 class GoldenConfig(Options):
     """How golden trajectories are collected."""
 
-    episode: EpisodeConfig = EpisodeConfig()
     collection: CollectionConfig = Field(default=CollectionConfig(concurrency=8), description="concurrency and tries")
 
 
@@ -33,27 +32,28 @@ async def collect_golden(
     tasks: Sequence[TaskInfo],
     environment: EnvironmentClient,
     store: TrajectoryStore,
+    episode: EpisodeConfig,
     config: GoldenConfig,
     report: Report | None = None,
 ) -> Collected:
-    """Play ``tasks`` by the expert into ``run``; resumable. Kept are the episodes that met their goal.
+    """Play ``tasks`` by the expert, as ``episode`` says, into ``run``; resumable. Kept are the episodes that met their goal.
 
     Raises ``expert_disabled`` or ``not_supported`` when the server offers no expert, ``invalid_recipe`` when the run
     holds episodes of another protocol or engine; see :func:`trainer.collection.collect` for the rest.
     """
     info = await environment.info()
     author = f"expert:{info.name} {info.engine_version}"
-    await check_run(store, run, info, config.episode, "expert", author)
+    await check_run(store, run, info, episode, "expert", author)
 
     async def play(unit: Episode) -> Played:
-        async with await config.episode.open(environment, unit.task.id) as episode:
-            draft = Draft(info, episode.view)
+        async with await episode.open(environment, unit.task.id) as played:
+            draft = Draft(info, played.view)
             while not draft.over:
-                advice = await episode.expert()
+                advice = await played.expert()
                 if not advice.actions:
                     raise RestepError("expert_failed", f"no continuation after step {draft.executed}")
                 answer = written(advice.thought, advice.actions[0], "expert", author)
-                draft.carry_out(answer, await episode.step(answer.turn.action), "golden")
+                draft.carry_out(answer, await played.step(answer.turn.action), "golden")
         trajectory = draft.finish(unit.run)
         return Played(trajectory, kept=trajectory.outcome.success)
 

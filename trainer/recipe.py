@@ -1,7 +1,8 @@
 """A recipe: everything an experiment does, as one YAML file that is refused when a field of it is wrong.
 
 The three stages of STeP with their options, and the arms that are compared. An arm says which trajectories it is
-trained on and what its masks are; so an ablation is a few lines of a recipe, never a branch in the code.
+trained on and what its masks are; so an ablation is a few lines of a recipe, never a branch in the code. The same
+holds of environments: there may be several, each with its tasks and its protocol, and every arm learns from all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -20,7 +21,7 @@ from trainer.finetune import FinetuneConfig, FinetuneOptions
 from trainer.golden import GoldenConfig
 from trainer.options import Options
 from trainer.reflect import ReflectConfig
-from trainer.rollout import SamplingConfig
+from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.shipped import NAME
 from trainer.split import SplitConfig
 from trainer.tasks import TaskSelection
@@ -29,15 +30,24 @@ from trainer.weights import WeightOptions
 Source = Literal["golden_u1", "golden_u2", "reflected_u2"]
 """D1, D2, and the reflected trajectories on U2."""
 
+EnvironmentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""As ``restep serve`` knows it; names collections and log files too."""
+
 PACKAGED: Final = resources.files("trainer") / "recipes"
 
 
 class EnvironmentOptions(Options):
-    """Where the episodes are played."""
+    """One environment: where its episodes are played, on which tasks, and how.
 
-    name: str = Field(default="sciworld", description="which environment; a server of it is started when no url is given")
-    url: str | None = Field(default=None, description="a running server, started with --expert")
+    There is one protocol for every stage: a student that trains under one step limit and is evaluated under another
+    would be judged for what it never saw.
+    """
+
+    url: str | None = Field(default=None, description="a running server, started with --expert; one is started when None")
     workers: int = Field(default=2, ge=1, description="engine workers of a server started here")
+    tasks: TaskSelection = Field(default=TaskSelection(), description="U, the training tasks")
+    evaluation_tasks: TaskSelection = Field(default=TaskSelection(split="test"), description="held-out tasks")
+    episode: EpisodeConfig = Field(default=EpisodeConfig(), description="step limit and session options")
 
 
 class AgentOptions(Options):
@@ -65,9 +75,8 @@ class Recipe(Options):
     description: str = ""
     seed: int = Field(default=0, description="seed of training and sampling")
     base: str = Field(default="base", description="the student before training: a checkpoint folder, a name, or `base`")
-    environment: EnvironmentOptions = EnvironmentOptions()
+    environments: dict[EnvironmentName, EnvironmentOptions] = Field(min_length=1, description="where the agent acts, by name")
     agent: AgentOptions = AgentOptions()
-    tasks: TaskSelection = Field(default=TaskSelection(), description="U, the training tasks")
     split: SplitConfig = SplitConfig()
     golden: GoldenConfig = GoldenConfig()
     sampling: SamplingConfig = Field(default=SamplingConfig(), description="how the student answers on U2")
@@ -76,7 +85,6 @@ class Recipe(Options):
     finetune: FinetuneOptions = FinetuneOptions()
     arms: dict[str, Arm] = Field(min_length=1)
     reference: str = Field(description="the arm the others are compared with")
-    evaluation_tasks: TaskSelection = Field(default=TaskSelection(split="test"), description="held-out tasks")
     evaluation: EvaluateConfig = EvaluateConfig()
     evaluate_base: bool = Field(default=True, description="evaluate the untrained base as well")
 
@@ -108,8 +116,10 @@ class Recipe(Options):
             self._check_start(name)
         if any("reflected_u2" in self.arms[name].data for name in self.lineage(self.student)):
             raise ValueError(f"student: arm {self.student!r} needs the trajectories it would collect")
-        if self.tasks.split == self.evaluation_tasks.split:
-            raise ValueError(f"evaluation_tasks.split: {self.tasks.split!r} is what the student is trained on")
+        for name, options in self.environments.items():
+            if (split := options.tasks.split) == options.evaluation_tasks.split:
+                field = f"environments.{name}.evaluation_tasks.split"
+                raise ValueError(f"{field}: {split!r} is what the student is trained on")
         return self
 
 
@@ -133,7 +143,8 @@ def load_recipe(source: str, settings: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise RestepError("invalid_recipe", f"{where + ': ' if where else ''}{first['msg']}") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise RestepError("invalid_recipe", f"{where}: {why}" if where else why) from None
 
 
 def packaged_recipes() -> list[str]:

@@ -42,7 +42,6 @@ class KeepRule(Options):
 class ReflectConfig(Options):
     """How reflected trajectories are collected."""
 
-    episode: EpisodeConfig = EpisodeConfig()
     collection: CollectionConfig = CollectionConfig()
     judge: Literal["after", "before"] = Field(
         default="after",
@@ -72,22 +71,23 @@ async def collect_reflected(
     student: Player,
     teacher: Teacher,
     store: TrajectoryStore,
+    episode: EpisodeConfig,
     config: ReflectConfig,
     report: Report | None = None,
 ) -> Collected:
-    """Play ``tasks`` by the student under the teacher's eyes into ``run``; resumable.
+    """Play ``tasks`` by the student under the teacher's eyes, as ``episode`` says, into ``run``; resumable.
 
     Raises ``expert_disabled`` or ``not_supported`` when the teacher needs an expert that the server does not offer,
     ``invalid_recipe`` when the run holds episodes of another protocol or engine; see
     :func:`trainer.collection.collect` for the rest.
     """
     info = await environment.info()
-    await check_run(store, run, info, config.episode, "student", await student.author())
+    await check_run(store, run, info, episode, "student", await student.author())
 
     async def play(unit: Episode) -> Played:
-        async with await config.episode.open(environment, unit.task.id) as episode:
-            draft = Draft(info, episode.view)
-            lesson = _Lesson(episode, draft, student.begin(draft, unit.attempt), teacher, config)
+        async with await episode.open(environment, unit.task.id) as played:
+            draft = Draft(info, played.view)
+            lesson = _Lesson(played, draft, student.begin(draft, unit.attempt), teacher, config)
             trajectory = draft.finish(unit.run, await lesson.run())
         return Played(trajectory, kept=config.keep.keeps(trajectory.outcome))
 

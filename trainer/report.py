@@ -6,7 +6,7 @@ the charts are the only markup that is passed through, and they are ours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from shared.store import TrajectoryStore
 from shared.trajectory import Provenance, Trajectory
+from trainer.bootstrap import Interval
 from trainer.charts import line_chart
 from trainer.files import write_whole
-from trainer.folder import GOLDEN, REFLECTED
+from trainer.folder import collection_name
 from trainer.results import ArmResult, Results
 from trainer.table import headline, interval_text, percent, protocol_line, signed
 
@@ -34,24 +35,32 @@ class Shown:
     trajectory: Trajectory
 
 
-def write_report(results: Results, folder: Path, episodes: Sequence[Shown]) -> Path:
+Episodes = Mapping[str, Sequence[Shown]]
+"""By environment."""
+
+
+def write_report(results: Results, folder: Path, episodes: Episodes) -> Path:
     """Write the page into a run's folder and return its path. Raises ``store_failed``."""
     return write_whole(folder / REPORT_FILE, render_report(results, episodes))
 
 
-def episodes_worth_showing(store: TrajectoryStore) -> list[Shown]:
-    """Two reflected episodes with the most repairs, one in the middle of that order, and a golden one."""
+def episodes_worth_showing(store: TrajectoryStore, environments: Sequence[str]) -> dict[str, list[Shown]]:
+    """Of each environment two reflected episodes with the most repairs, one in the middle of that order, and a golden one."""
+    return {name: _worth_showing(store, name) for name in environments}
+
+
+def _worth_showing(store: TrajectoryStore, environment: str) -> list[Shown]:
     reflected = sorted(
-        store.trajectories(REFLECTED, kept=True),
+        store.trajectories(collection_name("reflected", environment), kept=True),
         key=lambda trajectory: (-sum(step.provenance == "correction" for step in trajectory.steps), trajectory.id),
     )
     chosen = dict.fromkeys([0, 1, len(reflected) // 2])
-    golden = next(iter(store.trajectories(GOLDEN, kept=True)), None)
+    golden = next(iter(store.trajectories(collection_name("golden", environment), kept=True)), None)
     shown = [Shown("Self-reflected", trajectory) for trajectory in (reflected[i] for i in chosen if i < len(reflected))]
     return [*shown, *([Shown("Golden", golden)] if golden else [])]
 
 
-def render_report(results: Results, episodes: Sequence[Shown]) -> str:
+def render_report(results: Results, episodes: Episodes) -> str:
     """The page as HTML."""
     environment = Environment(
         loader=PackageLoader("trainer"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -59,24 +68,56 @@ def render_report(results: Results, episodes: Sequence[Shown]) -> str:
     return environment.get_template("report.html.j2").render(
         results=results,
         headline=headline(results),
-        rows=_rows(results),
-        interval_note=protocol_line(results) + ".",
-        by_type=_by_type(results),
-        collections=_collections(results),
+        averages=_averages(results),
+        sections=[_section(results, name, episodes.get(name, ())) for name in results.environments],
         charts=_charts(results),
         facts=_facts(results),
-        episodes=[_episode(shown) for shown in episodes],
     )
 
 
-def _rows(results: Results) -> list[dict[str, Any]]:
-    arms = results.arms
-    best = {metric: max(arm.evaluation.metrics[metric].mean for arm in arms.values()) for metric in ("success", "score")}
-    return [_row(name, arm, best) for name, arm in arms.items()]
+def _section(results: Results, environment: str, episodes: Sequence[Shown]) -> dict[str, Any]:
+    """What the page says of one environment."""
+    return {
+        "name": environment,
+        "rows": _rows(results, environment),
+        "note": protocol_line(results, environment) + ".",
+        "by_type": _by_type(results, environment),
+        "collections": _collections(results, environment),
+        "episodes": [_episode(shown) for shown in episodes],
+    }
 
 
-def _row(name: str, arm: ArmResult, best: dict[str, float]) -> dict[str, Any]:
-    metrics, training, difference = arm.evaluation.metrics, arm.training, arm.differences.get("score")
+def _averages(results: Results) -> list[dict[str, Any]]:
+    """The rows of the table over all environments."""
+    columns = {
+        name: {place: one.metrics["score"] for place, one in arm.evaluations.items()} | {"": arm.average.score}
+        for name, arm in results.arms.items()
+    }
+    best = {place: max(column[place].mean for column in columns.values()) for place in [*results.environments, ""]}
+    return [
+        {
+            "name": name,
+            "description": arm.description,
+            "scores": [
+                {"mean": percent(one), "interval": interval_text(one), "best": one.mean == best[place]}
+                for place, one in columns[name].items()
+            ],
+            **_difference(arm.average.difference),
+            **_training(arm),
+        }
+        for name, arm in results.arms.items()
+    ]
+
+
+def _rows(results: Results, environment: str) -> list[dict[str, Any]]:
+    """The rows of the table of one environment."""
+    metrics = {name: arm.evaluations[environment].metrics for name, arm in results.arms.items()}
+    best = {metric: max(figures[metric].mean for figures in metrics.values()) for metric in ("success", "score")}
+    return [_row(name, arm, environment, best) for name, arm in results.arms.items()]
+
+
+def _row(name: str, arm: ArmResult, environment: str, best: dict[str, float]) -> dict[str, Any]:
+    metrics = arm.evaluations[environment].metrics
     return {
         "name": name,
         "description": arm.description,
@@ -86,34 +127,42 @@ def _row(name: str, arm: ArmResult, best: dict[str, float]) -> dict[str, Any]:
         "score": percent(metrics["score"]),
         "score_interval": interval_text(metrics["score"]),
         "best_score": metrics["score"].mean == best["score"],
-        "difference": signed(difference) if difference else "–",
-        "difference_interval": interval_text(difference) if difference else "",
         "invalid": percent(metrics["invalid_share"]) + " %",
         "steps": f"{metrics['steps'].mean:.1f}",
+        **_difference(arm.differences.get(environment, {}).get("score")),
+        **_training(arm),
+    }
+
+
+def _difference(difference: Interval | None) -> dict[str, str]:
+    return {
+        "difference": signed(difference) if difference else "–",
+        "difference_interval": interval_text(difference) if difference else "",
+    }
+
+
+def _training(arm: ArmResult) -> dict[str, Any]:
+    training = arm.training
+    return {
         "trajectories": training.trajectories if training else "–",
         "trained_tokens": f"{training.trained_tokens:,}" if training else "–",
         "masked_tokens": f"{training.masked_tokens:,}" if training else "–",
     }
 
 
-def _by_type(results: Results) -> dict[str, Any]:
-    types = sorted({name for arm in results.arms.values() for name in arm.evaluation.by_type})
-    first = next(iter(results.arms.values())).evaluation
-    rows = [
+def _by_type(results: Results, environment: str) -> list[dict[str, Any]]:
+    evaluations = [arm.evaluations[environment] for arm in results.arms.values()]
+    return [
         {
             "type": kind,
-            "scores": [
-                f"{100 * arm.evaluation.by_type[kind]['score']:.1f}" if kind in arm.evaluation.by_type else "–"
-                for arm in results.arms.values()
-            ],
-            "tasks": len({result.task_id for result in first.results if result.type == kind}),
+            "scores": [f"{100 * one.by_type[kind]['score']:.1f}" if kind in one.by_type else "–" for one in evaluations],
+            "tasks": len({result.task_id for result in evaluations[0].results if result.type == kind}),
         }
-        for kind in types
+        for kind in sorted({name for one in evaluations for name in one.by_type})
     ]
-    return {"arms": list(results.arms), "rows": rows}
 
 
-def _collections(results: Results) -> list[dict[str, Any]]:
+def _collections(results: Results, environment: str) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -123,7 +172,7 @@ def _collections(results: Results) -> list[dict[str, Any]]:
             "success": f"{100 * summary.successes / max(1, summary.tasks):.0f} %",
             "steps": [summary.steps.get(provenance, 0) for provenance in _STEP_COLUMNS],
         }
-        for name, summary in results.collections.items()
+        for name, summary in results.environments[environment].collections.items()
     ]
 
 
@@ -149,13 +198,24 @@ def _points(curve: Sequence[dict[str, float]], key: str) -> list[tuple[float, fl
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
-    facts = [("protocol", protocol_line(results)), ("base student", results.base), ("seed", str(results.seed))]
-    facts += [(name, version) for name, version in results.versions.items()]
-    facts += [(f"tasks, {name}", f"{len(tasks)}") for name, tasks in results.tasks.items()]
-    facts += [(f"data of {name}", arm.training.data_hash) for name, arm in results.arms.items() if arm.training]
+    facts: list[tuple[str, str]] = []
+    for place, environment in results.environments.items():
+        facts += [(f"protocol, {place}", protocol_line(results, place))]
+        facts += [(f"{name}, {place}", version) for name, version in environment.versions.items()]
+        facts += [(f"tasks of {name}, {place}", f"{len(tasks)}") for name, tasks in environment.tasks.items()]
+    facts += [("base student", results.base), ("seed", str(results.seed))]
+    facts += list(results.versions.items())
+    for name, arm in results.arms.items():
+        if arm.training:
+            facts += [(f"data of {name}", "; ".join([*_sources(arm), f"hash {arm.training.data_hash}"]))]
     facts += [(f"seconds, {stage}", f"{seconds:.0f}") for stage, seconds in results.seconds.items()]
     facts += [("created", results.created)]
     return facts
+
+
+def _sources(arm: ArmResult) -> list[str]:
+    """``golden_u1 97 (sciworld) 41 (webshop)`` of every source."""
+    return [" ".join([source, *(f"{n} ({place})" for place, n in counts.items())]) for source, counts in arm.data.items()]
 
 
 def _episode(shown: Shown) -> dict[str, Any]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import RestepError
 from shared.trajectory import Provenance, Trajectory
 from trainer.bootstrap import BootstrapConfig, Interval
-from trainer.evaluate import Evaluation, Metric, compare
+from trainer.evaluate import Evaluation, EvaluationProtocol, Metric, average, compare, compare_averages
 from trainer.files import write_whole
 
 RESULTS_FILE: Final = "results.json"
-RESULTS_SCHEMA: Final = 1
+RESULTS_SCHEMA: Final = 2
 
 
 class _Part(BaseModel):
@@ -45,20 +45,43 @@ class TrainingSummary(_Part):
     curve: list[dict[str, float]]
 
 
+class Average(_Part):
+    """The score averaged over environments, each counting the same however many tasks it has.
+
+    ``difference`` is this arm minus the reference; None for the reference itself.
+    """
+
+    score: Interval
+    difference: Interval | None
+
+
 class ArmResult(_Part):
-    """One row of the table. ``training`` is None for the base; ``differences`` are this arm minus the reference."""
+    """One row of the table. ``evaluations`` and ``differences`` (this arm minus the reference) are by environment.
+
+    ``data`` counts the trajectories of each source by environment; ``training`` is None for the base.
+    """
 
     description: str
-    data: list[str]
+    data: dict[str, dict[str, int]]
     training: TrainingSummary | None
-    evaluation: Evaluation
-    differences: dict[Metric, Interval]
+    evaluations: dict[str, Evaluation]
+    differences: dict[str, dict[Metric, Interval]]
+    average: Average
+
+
+class EnvironmentResult(_Part):
+    """What holds in one environment for every arm. ``tasks`` are the ids of U1, U2 and the evaluation."""
+
+    protocol: EvaluationProtocol
+    versions: dict[str, str]
+    tasks: dict[str, list[str]]
+    collections: dict[str, CollectionSummary]
 
 
 class Results(_Part):
     """An experiment's outcome with all it takes to repeat it: recipe, seeds, versions, protocol."""
 
-    results_schema: int = RESULTS_SCHEMA
+    results_schema: Literal[2] = RESULTS_SCHEMA
     name: str
     description: str
     created: str
@@ -66,11 +89,16 @@ class Results(_Part):
     reference: str
     versions: dict[str, str]
     base: str
-    tasks: dict[str, list[str]]
-    collections: dict[str, CollectionSummary]
-    arms: dict[str, ArmResult]
+    environments: dict[str, EnvironmentResult] = Field(min_length=1)
+    arms: dict[str, ArmResult] = Field(min_length=1)
     seconds: dict[str, float]
     recipe: dict[str, Any]
+
+
+class _Schema(BaseModel):
+    """The one field that every version has."""
+
+    results_schema: int
 
 
 def summarise_collection(trajectories: Sequence[Trajectory], kept: Sequence[Trajectory], failed: int) -> CollectionSummary:
@@ -88,12 +116,30 @@ def summarise_collection(trajectories: Sequence[Trajectory], kept: Sequence[Traj
     )
 
 
+Evaluations = Mapping[str, Evaluation]
+"""Of one arm, by environment."""
+
+
 def differences(
-    evaluations: dict[str, Evaluation], reference: str, bootstrap: BootstrapConfig
-) -> dict[str, dict[Metric, Interval]]:
-    """Paired differences of every arm to the reference arm; none for the reference itself."""
-    against = evaluations[reference]
-    return {name: {} if name == reference else compare(against, one, bootstrap) for name, one in evaluations.items()}
+    arms: Mapping[str, Evaluations], reference: str, bootstrap: BootstrapConfig
+) -> dict[str, dict[str, dict[Metric, Interval]]]:
+    """Paired differences of every arm to the reference arm by environment; none for the reference itself."""
+    against = arms[reference]
+    return {
+        name: {} if name == reference else {place: compare(against[place], one, bootstrap) for place, one in found.items()}
+        for name, found in arms.items()
+    }
+
+
+def averages(arms: Mapping[str, Evaluations], reference: str, bootstrap: BootstrapConfig) -> dict[str, Average]:
+    """Every arm's score averaged over its environments, and its paired difference to the reference arm."""
+    against = arms[reference]
+    averaged: dict[str, Average] = {}
+    for name, found in arms.items():
+        pairs = [(against[place], one) for place, one in found.items()]
+        difference = None if name == reference else compare_averages(pairs, "score", bootstrap)
+        averaged[name] = Average(score=average(list(found.values()), "score", bootstrap), difference=difference)
+    return averaged
 
 
 def save_results(results: Results, folder: Path) -> Path:
@@ -102,10 +148,15 @@ def save_results(results: Results, folder: Path) -> Path:
 
 
 def load_results(folder: Path) -> Results:
-    """Read a run's results. Raises ``data_not_found`` or ``data_corrupt``."""
+    """Read a run's results. Raises ``data_not_found``, or ``data_corrupt`` for damage and for another schema."""
     path = folder / RESULTS_FILE
     try:
-        return Results.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        schema = _Schema.model_validate_json(text).results_schema
+        if schema != RESULTS_SCHEMA:
+            detail = f"{path}: results schema {schema}; this version reads {RESULTS_SCHEMA}: run the experiment again"
+            raise RestepError("data_corrupt", detail)
+        return Results.model_validate_json(text)
     except OSError as error:
         raise RestepError("data_not_found", f"{path}: {error.strerror}") from None
     except ValidationError as error:

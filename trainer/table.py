@@ -25,51 +25,64 @@ def signed(interval: Interval) -> str:
 
 
 def arms_table(results: Results) -> Table:
-    """One row an arm: success, score and its difference to the reference, each with its interval, and trained tokens."""
-    title, caption = f"{results.name}: did it help?", protocol_line(results)
+    """One row an arm, each figure with its interval, and the protocol of every environment below.
+
+    In one environment: success, score, its difference to the reference, trained tokens. In several: the score in each,
+    the mean of these, its difference to the reference, trained tokens; intervals stand below their figures, so that
+    three environments fit a terminal of 80 columns.
+    """
+    several = len(results.environments) > 1
+    title = f"{results.name}: did it help?" + (" (score x 100)" if several else "")
+    caption = "\n".join(protocol_line(results, name) for name in results.environments)
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("arm", "success %", "score x 100", f"vs {results.reference}", "tokens"):
+    figures = [*results.environments, "mean"] if several else ["success %", "score x 100"]
+    for name in ("arm", *figures, f"vs {results.reference}", "tokens"):
         table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
+    between = "\n" if several else " "
     for name, arm in results.arms.items():
-        metrics = arm.evaluation.metrics
-        table.add_row(
-            name,
-            f"{percent(metrics['success'])} {interval_text(metrics['success'])}",
-            f"{percent(metrics['score'])} {interval_text(metrics['score'])}",
-            _difference(arm),
-            f"{arm.training.trained_tokens:,}" if arm.training else "-",
-        )
+        intervals = _of_several(arm) if several else _of_one(arm)
+        cells = [f"{percent(interval)}{between}{interval_text(interval)}" for interval in intervals]
+        tokens = f"{arm.training.trained_tokens:,}" if arm.training else "-"
+        table.add_row(name, *cells, _difference(arm.average.difference, between), tokens)
     return table
 
 
-def protocol_line(results: Results) -> str:
+def _of_one(arm: ArmResult) -> list[Interval]:
+    metrics = next(iter(arm.evaluations.values())).metrics
+    return [metrics["success"], metrics["score"]]
+
+
+def _of_several(arm: ArmResult) -> list[Interval]:
+    return [*(evaluation.metrics["score"] for evaluation in arm.evaluations.values()), arm.average.score]
+
+
+def protocol_line(results: Results, environment: str) -> str:
     """The protocol in a line, without which the table means nothing."""
-    evaluation = next(iter(results.arms.values())).evaluation
-    protocol = evaluation.protocol
-    options = ", ".join(f"{name} {value or 'none'}" for name, value in protocol.options.items())
+    protocol = results.environments[environment].protocol
+    success = next(iter(results.arms.values())).evaluations[environment].metrics["success"]
+    limits = [f"limit {protocol.max_steps} steps", *(f"{name} {value or 'none'}" for name, value in protocol.options.items())]
     sampling = "greedy" if protocol.sampling.temperature == 0 else f"temperature {protocol.sampling.temperature:g}"
-    level = evaluation.metrics["success"].level
     return (
-        f"{protocol.environment.name}, split {'+'.join(protocol.splits)}, {evaluation.metrics['success'].n} tasks, "
-        f"limit {protocol.max_steps} steps, {options}; prompt {protocol.prompt_version}, {sampling}, seed {results.seed}; "
-        f"{protocol.environment.engine_version}; brackets: {level:.0%} bootstrap over tasks"
+        f"{protocol.environment.name}, split {'+'.join(protocol.splits)}, {success.n} tasks, {', '.join(limits)}; "
+        f"prompt {protocol.prompt_version}, {sampling}, seed {results.seed}; {protocol.environment.engine_version}; "
+        f"brackets: {success.level:.0%} bootstrap over tasks"
     )
 
 
 def headline(results: Results) -> str:
-    """One sentence on the best trained arm against the reference, with what the interval allows to say."""
-    trained = {name: arm for name, arm in results.arms.items() if arm.training and name != results.reference}
-    if not trained:
-        return f"Only {results.reference} was trained: there is nothing to compare."
+    """One sentence on every trained arm against the reference, with what the intervals allow to say."""
+    trained = {name: arm.average.difference for name, arm in results.arms.items() if arm.training}
     sentences: list[str] = []
-    for name, arm in trained.items():
-        difference = arm.differences["score"]
+    for name, difference in trained.items():
+        if difference is None:
+            continue
         verdict = "better than" if difference.low > 0 else "worse than" if difference.high < 0 else "not distinguishable from"
         sentences.append(f"{name} is {verdict} {results.reference} ({signed(difference)} points, {interval_text(difference)})")
-    return "; ".join(sentences) + "."
+    if not sentences:
+        return f"Only {results.reference} was trained: there is nothing to compare."
+    where = f"On average over {', '.join(results.environments)}: " if len(results.environments) > 1 else ""
+    return f"{where}{'; '.join(sentences)}."
 
 
-def _difference(arm: ArmResult) -> str:
-    if "score" not in arm.differences:
-        return "-"
-    return f"{signed(arm.differences['score'])} {interval_text(arm.differences['score'])}"
+def _difference(difference: Interval | None, between: str) -> str:
+    return "-" if difference is None else f"{signed(difference)}{between}{interval_text(difference)}"

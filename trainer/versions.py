@@ -1,4 +1,4 @@
-"""Versions of everything a figure depends on, for the results: ours, the libraries', the engine's and the data's."""
+"""Versions of everything a figure depends on, for the results: ours, the libraries', the engines' and the data's."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shared.react import PROMPT_VERSION
 _PACKAGES: Final = ("restep", "torch", "transformers", "accelerate", "tokenizers", "numpy")
 
 
-def versions(environment: EnvironmentInfo) -> dict[str, str]:
-    """Name to version, as they are on this machine and on the environment's server."""
+def versions() -> dict[str, str]:
+    """Name to version, as they are on this machine."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    return found | {
-        f"{environment.name} engine": environment.engine_version,
-        f"{environment.name} data": environment.data_version,
-        "protocol": environment.protocol,
-        "prompt": PROMPT_VERSION,
-    }
+    return found | {"prompt": PROMPT_VERSION}
+
+
+def environment_versions(info: EnvironmentInfo) -> dict[str, str]:
+    """Name to version, as they are on an environment's server."""
+    return {"engine": info.engine_version, "data": info.data_version, "protocol": info.protocol}

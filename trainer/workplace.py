@@ -6,11 +6,13 @@ A :class:`Workplace` must be closed; that ends whatever it started.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from shared.client import EnvironmentClient
 from shared.client.agent import AgentClient
+from shared.errors import RestepError
 from trainer.checkpoint import open_base
 from trainer.recipe import Recipe
 from trainer.render import Renderer
@@ -20,29 +22,49 @@ from trainer.student import Student
 
 
 class Workplace:
-    """Clients of an environment server and of the agent service. ``logs`` is where servers started here write."""
+    """Clients of the environments' servers and of the agent service. ``logs`` is where servers started here write."""
 
     def __init__(self, recipe: Recipe, logs: Path) -> None:
         self._recipe, self._logs = recipe, logs
         self._stack = AsyncExitStack()
-        self._environment: EnvironmentClient | None = None
+        self._environments: dict[str, EnvironmentClient] = {}
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._agent: AgentClient | None = None
 
     async def close(self) -> None:
         """End the servers started here."""
         await self._stack.aclose()
 
-    async def environment(self) -> EnvironmentClient:
-        """The recipe's environment; a server of it, with its expert, is started when the recipe names none."""
-        if self._environment is None:
-            options = self._recipe.environment
-            url = options.url
-            if url is None:
-                arguments = ["--expert", "--workers", str(options.workers)]
-                log = self._logs / f"{options.name}.log"
-                url = (await self._stack.enter_async_context(local_server(options.name, arguments, log))).url
-            self._environment = await self._stack.enter_async_context(EnvironmentClient(url))
-        return self._environment
+    async def environment(self, name: str) -> EnvironmentClient:
+        """One of the recipe's environments; a server of it, with its expert, is started when the recipe gives no url.
+
+        Raises ``invalid_recipe`` when the server there is another environment's; ``unreachable``, ``not_ready``.
+        """
+        async with self._opening[name]:
+            if name not in self._environments:
+                self._environments[name] = await self._open(name)
+        return self._environments[name]
+
+    async def environments(self) -> dict[str, EnvironmentClient]:
+        """All of them in the recipe's order; servers that have to be started start side by side."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in self._recipe.environments:
+                    group.create_task(self.environment(name))
+        except* RestepError as errors:
+            raise errors.exceptions[0] from None
+        return {name: self._environments[name] for name in self._recipe.environments}
+
+    async def _open(self, name: str) -> EnvironmentClient:
+        options = self._recipe.environments[name]
+        url = options.url
+        if url is None:
+            arguments = ["--expert", "--workers", str(options.workers)]
+            url = (await self._stack.enter_async_context(local_server(name, arguments, self._logs / f"{name}.log"))).url
+        client = await self._stack.enter_async_context(EnvironmentClient(url))
+        if (found := (await client.info()).name) != name:
+            raise RestepError("invalid_recipe", f"environments.{name}.url: the server at {url} is of {found!r}")
+        return client
 
     async def student(self, checkpoint: str, sampling: SamplingConfig) -> Student:
         """The agent service with ``checkpoint`` loaded. An agent elsewhere must see the same path."""

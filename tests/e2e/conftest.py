@@ -12,12 +12,12 @@ import pytest
 
 SMALL = (
     "name=small",
-    "tasks.types=[find-living-thing, find-non-living-thing]",
-    "tasks.per_type=6",
-    "evaluation_tasks.types=[find-living-thing, find-non-living-thing]",
-    "evaluation_tasks.per_type=2",
+    "environments.sciworld.tasks.types=[find-living-thing, find-non-living-thing]",
+    "environments.sciworld.tasks.per_type=6",
+    "environments.sciworld.evaluation_tasks.types=[find-living-thing, find-non-living-thing]",
+    "environments.sciworld.evaluation_tasks.per_type=2",
     "finetune.epochs=1",
-    "environment.workers=1",
+    "environments.sciworld.workers=1",
 )
 
 

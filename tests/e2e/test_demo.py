@@ -22,9 +22,9 @@ def test_every_arm_is_in_the_results_and_in_the_table(small_demo: tuple[Path, st
     for name in ARMS:
         assert name in printed
     for name, arm in results.arms.items():
-        assert arm.evaluation.episodes == 4
+        assert arm.evaluations["sciworld"].episodes == 4
         assert (arm.training is None) == (name == "base")
-    assert results.versions["sciworld engine"].startswith("scienceworld")
+    assert results.environments["sciworld"].versions["engine"].startswith("scienceworld")
 
 
 def test_the_masked_arm_trains_fewer_tokens_of_the_same_data(small_demo: tuple[Path, str]) -> None:
@@ -37,7 +37,7 @@ def test_the_masked_arm_trains_fewer_tokens_of_the_same_data(small_demo: tuple[P
 
 
 def test_no_held_out_task_was_trained_on(small_demo: tuple[Path, str]) -> None:
-    tasks = load_results(small_demo[0]).tasks
+    tasks = load_results(small_demo[0]).environments["sciworld"].tasks
     assert not set(tasks["evaluation"]) & {*tasks["U1"], *tasks["U2"]}
     assert not set(tasks["U1"]) & set(tasks["U2"])
 
@@ -45,7 +45,7 @@ def test_no_held_out_task_was_trained_on(small_demo: tuple[Path, str]) -> None:
 def test_reflected_episodes_have_their_errors_masked(small_demo: tuple[Path, str]) -> None:
     store = TrajectoryStore(small_demo[0] / "trajectories.db")
     try:
-        steps = [step for trajectory in store.trajectories("reflected") for step in trajectory.steps]
+        steps = [step for trajectory in store.trajectories("reflected/sciworld") for step in trajectory.steps]
     finally:
         store.close()
     assert steps
@@ -63,8 +63,8 @@ def test_the_same_command_again_finds_everything_done(small_demo: tuple[Path, st
     again = demo(folder.parent, *SMALL)
     assert again.returncode == 0, again.stderr
     after = load_results(folder)
-    assert {name: arm.evaluation for name, arm in after.arms.items()} == {
-        name: arm.evaluation for name, arm in before.arms.items()
+    assert {name: arm.evaluations for name, arm in after.arms.items()} == {
+        name: arm.evaluations for name, arm in before.arms.items()
     }
 
 

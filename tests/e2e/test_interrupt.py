@@ -22,7 +22,7 @@ def finished(runs: Path) -> set[tuple[str, int]]:
         return set()
     store = TrajectoryStore(runs / "small" / "trajectories.db")
     try:
-        return store.finished("golden")
+        return store.finished("golden/sciworld")
     finally:
         store.close()
 

@@ -34,10 +34,19 @@ def opened(path: Path) -> tuple[str, list[str], list[str]]:
 
 
 def test_the_page_shows_the_table_and_asks_for_nothing(tmp_path: Path) -> None:
-    text, errors, asked = opened(write_report(results(), tmp_path, [Shown("one", sample()[0])]))
+    text, errors, asked = opened(write_report(results(), tmp_path, {"sciworld": [Shown("one", sample()[0])]}))
     assert "Did it help?" in text
     assert "step is better than golden-all" in text
     assert "error · weight 0" in text
+    assert errors == []
+    assert asked == []
+
+
+def test_the_page_of_several_environments_shows_their_mean_first(tmp_path: Path) -> None:
+    shown = {place: [Shown(f"of {place}", sample()[0])] for place in ("sciworld", "webshop")}
+    text, errors, asked = opened(write_report(results("sciworld", "webshop"), tmp_path, shown))
+    assert "On average over sciworld, webshop: step is better than golden-all" in text
+    assert text.index("Did it help?") < text.index("of sciworld") < text.index("of webshop")
     assert errors == []
     assert asked == []
 

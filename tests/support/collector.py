@@ -33,10 +33,14 @@ async def collect_all(kind: str, server: str, database: str, agent: Sequence[str
         tasks = await select_tasks(environment, TaskSelection(split="train"))
         collection = CollectionConfig(attempts=ATTEMPTS[kind], concurrency=4)
         if kind == "golden":
-            return await collect_golden("run", tasks, environment, store, GoldenConfig(collection=collection))
+            return await collect_golden("run", tasks, environment, store, EpisodeConfig(), GoldenConfig(collection=collection))
         player: Player = Scripted(*LINES) if kind == "scripted" else await _student(stack, *agent)
-        config = ReflectConfig(collection=collection, episode=EpisodeConfig(max_steps=9))
-        return await collect_reflected("run", tasks, environment, player, ExpertTeacher("corridor", "1"), store, config)
+        teacher, episode, config = (
+            ExpertTeacher("corridor", "1"),
+            EpisodeConfig(max_steps=9),
+            ReflectConfig(collection=collection),
+        )
+        return await collect_reflected("run", tasks, environment, player, teacher, store, episode, config)
 
 
 async def _student(stack: AsyncExitStack, url: str, checkpoint: str) -> Player:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from shared.trajectory import EnvironmentStamp
 from tests.support.trajectories import sample
 from trainer.bootstrap import BootstrapConfig
 from trainer.evaluate import METRICS, Evaluation, EvaluationProtocol, TaskResult, bootstrap_mean, per_task
-from trainer.results import ArmResult, Results, TrainingSummary, differences, summarise_collection
+from trainer.results import (
+    ArmResult,
+    EnvironmentResult,
+    Results,
+    TrainingSummary,
+    averages,
+    differences,
+    summarise_collection,
+)
 from trainer.rollout import SamplingConfig
 
 BOOTSTRAP = BootstrapConfig(resamples=200)
 
 
-def evaluation(name: str, scores: list[float]) -> Evaluation:
+def evaluation(name: str, scores: Sequence[float], environment: str = "sciworld") -> Evaluation:
     """An evaluation whose tasks scored so; a score of 1 is a success."""
     results = [
         TaskResult(
@@ -31,10 +41,10 @@ def evaluation(name: str, scores: list[float]) -> Evaluation:
         for number, score in enumerate(scores)
     ]
     return Evaluation(
-        run=f"evaluation/{name}",
+        run=f"evaluation/{name}/{environment}",
         checkpoint=f"student:{name}",
         protocol=EvaluationProtocol(
-            environment=EnvironmentStamp(name="sciworld", engine_version="1", data_version="1"),
+            environment=EnvironmentStamp(name=environment, engine_version="1", data_version="1"),
             splits=["test"],
             max_steps=20,
             options={"simplification": "easy"},
@@ -53,28 +63,51 @@ def evaluation(name: str, scores: list[float]) -> Evaluation:
     )
 
 
-def results() -> Results:
-    """Base, the reference and a masked arm that is better by a clear margin."""
-    evaluations = {
-        "base": evaluation("base", [0.0] * 8),
-        "golden-all": evaluation("golden-all", [0.0, 0.1, 0.0, 0.2, 0.0, 0.1, 0.0, 0.0]),
-        "step": evaluation("step", [1.0, 1.0, 0.5, 1.0, 0.6, 1.0, 0.7, 1.0]),
-    }
-    against = differences(evaluations, "golden-all", BOOTSTRAP)
-    training = TrainingSummary(
-        trajectories=3,
-        tokens=300,
-        trained_tokens=120,
-        masked_tokens=40,
-        epochs=2.0,
-        seconds=1.0,
-        data_hash="00ff",
-        curve=[
-            {"step": 1, "loss": 2.0, "loss/golden": 2.0, "loss/error": 3.0},
-            {"step": 2, "loss": 1.0, "loss/golden": 1.0, "loss/error": 2.9},
-        ],
-    )
+TRAINING = TrainingSummary(
+    trajectories=3,
+    tokens=300,
+    trained_tokens=120,
+    masked_tokens=40,
+    epochs=2.0,
+    seconds=1.0,
+    data_hash="00ff",
+    curve=[
+        {"step": 1, "loss": 2.0, "loss/golden": 2.0, "loss/error": 3.0},
+        {"step": 2, "loss": 1.0, "loss/golden": 1.0, "loss/error": 2.9},
+    ],
+)
+
+SCORES: Mapping[str, Mapping[str, Sequence[float]]] = {
+    "sciworld": {
+        "base": [0.0] * 8,
+        "golden-all": [0.0, 0.1, 0.0, 0.2, 0.0, 0.1, 0.0, 0.0],
+        "step": [1.0, 1.0, 0.5, 1.0, 0.6, 1.0, 0.7, 1.0],
+    },
+    "webshop": {
+        "base": [0.0, 0.1],
+        "golden-all": [0.5, 0.7],
+        "step": [0.6, 0.7],
+    },
+}
+"""By environment and arm: base, the reference, and a masked arm that is better by a clear margin."""
+
+
+def environment_result(name: str, one: Evaluation) -> EnvironmentResult:
+    """What holds in an environment beside the figures of its arms."""
     documents = sample()
+    return EnvironmentResult(
+        protocol=one.protocol,
+        versions={"engine": f"{name} engine 1", "data": "1", "protocol": "1"},
+        tasks={"U1": ["boil/0"], "U2": ["melt/0"], "evaluation": [result.task_id for result in one.results]},
+        collections={f"reflected/{name}": summarise_collection(documents, documents[:2], failed=1)},
+    )
+
+
+def results(*environments: str) -> Results:
+    """The results of an experiment in these environments, ScienceWorld when none is named."""
+    places = environments or ("sciworld",)
+    arms = {name: {place: evaluation(name, SCORES[place][name], place) for place in places} for name in SCORES["sciworld"]}
+    against, averaged = differences(arms, "golden-all", BOOTSTRAP), averages(arms, "golden-all", BOOTSTRAP)
     return Results(
         name="trial",
         description="A trial.",
@@ -83,18 +116,18 @@ def results() -> Results:
         reference="golden-all",
         versions={"restep": "0.1.0"},
         base="base",
-        tasks={"U1": ["boil/0"], "U2": ["melt/0"], "evaluation": [f"boil/{n}" for n in range(8)]},
-        collections={"reflected": summarise_collection(documents, documents[:2], failed=1)},
+        environments={place: environment_result(place, arms["base"][place]) for place in places},
         arms={
             name: ArmResult(
                 description=f"about {name}",
-                data=[],
-                training=None if name == "base" else training,
-                evaluation=one,
+                data={} if name == "base" else {"golden_u1": dict.fromkeys(places, 3)},
+                training=None if name == "base" else TRAINING,
+                evaluations=found,
                 differences=against[name],
+                average=averaged[name],
             )
-            for name, one in evaluations.items()
+            for name, found in arms.items()
         },
-        seconds={"golden": 1.0},
+        seconds={"golden, sciworld": 1.0},
         recipe={"arms": {"golden-all": {"weights": {"mask_errors": True}}, "step": {"weights": {"mask_errors": True}}}},
     )

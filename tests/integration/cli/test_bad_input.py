@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.store import TrajectoryStore
+from tests.support.trajectories import sample
+from trainer.folder import STORE_FILE
+from trainer.results import RESULTS_FILE
+
 
 def restep(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -89,8 +94,23 @@ def test_a_report_of_no_run_is_refused(tmp_path: Path) -> None:
     assert "data_not_found" in complaint(restep("report", str(tmp_path / "absent")))
 
 
+def test_a_collection_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with TrajectoryStore(tmp_path / STORE_FILE) as store:
+        store.commit(sample()[0].model_copy(update={"run": "golden/sciworld", "id": ""}).sealed(), kept=False)
+    line = complaint(restep("export", str(tmp_path), "golden", str(tmp_path / "out.jsonl")))
+    assert "no trajectory of 'golden'" in line
+    assert "it has golden/sciworld" in line
+    done = restep("export", str(tmp_path), "golden/sciworld", str(tmp_path / "out.jsonl"), "--all")
+    assert done.stdout.startswith("1 trajectories in")
+
+
+def test_results_of_an_older_schema_are_named(tmp_path: Path) -> None:
+    (tmp_path / RESULTS_FILE).write_text('{"results_schema": 1}')
+    assert "results schema 1; this version reads 2" in complaint(restep("report", str(tmp_path)))
+
+
 def test_an_environment_that_is_not_there_is_named(tmp_path: Path) -> None:
     line = complaint(
-        restep("collect", "golden", "demo", "--runs", str(tmp_path), "--set", "environment.url=http://127.0.0.1:9")
+        restep("collect", "golden", "demo", "--runs", str(tmp_path), "--set", "environments.sciworld.url=http://127.0.0.1:9")
     )
     assert "127.0.0.1:9" in line

@@ -61,14 +61,14 @@ async def test_golden_reflected_and_evaluation_episodes_of_the_real_simulator(
     info = await sciworld.info()
     teacher = ExpertTeacher(info.name, info.engine_version)
     with TrajectoryStore(tmp_path / "store.db") as store:
-        golden = await collect_golden("golden", u1, sciworld, store, GoldenConfig(episode=EPISODE, collection=FEW))
+        golden = await collect_golden("golden", u1, sciworld, store, EPISODE, GoldenConfig(collection=FEW))
         assert (golden.kept, golden.failed) == (len(u1), 0)
         for trajectory in store.trajectories("golden", kept=True):
             assert trajectory.outcome.score == 1.0
             assert all(step.thought.endswith((".", "?")) for step in trajectory.steps)
 
-        config = ReflectConfig(episode=EPISODE, collection=FEW, per_episode=1.0)
-        reflected = await collect_reflected("reflected", u2, sciworld, student, teacher, store, config)
+        config = ReflectConfig(collection=FEW, per_episode=1.0)
+        reflected = await collect_reflected("reflected", u2, sciworld, student, teacher, store, EPISODE, config)
         assert (reflected.finished, reflected.failed) == (len(u2), 0)
         for trajectory in store.trajectories("reflected"):
             decisions = {step.verdict.decision for step in trajectory.steps if step.verdict}
@@ -78,8 +78,8 @@ async def test_golden_reflected_and_evaluation_episodes_of_the_real_simulator(
             assert trajectory.outcome.success == (trajectory.outcome.score == 1.0)
 
         held_out = await select_tasks(sciworld, TaskSelection(split="test", types=KINDS[:1], per_type=1))
-        protocol = EvaluateConfig(episode=EPISODE, collection=FEW, sampling=SAMPLING)
-        result = await evaluate("evaluation", held_out, sciworld, student, store, protocol)
+        config = EvaluateConfig(collection=FEW, sampling=SAMPLING)
+        result = await evaluate("evaluation", held_out, sciworld, student, store, EPISODE, config)
         assert (result.episodes, result.missing) == (1, [])
         assert result.metrics["invalid_share"].mean > 0.5
         assert result.protocol.environment.engine_version == info.engine_version

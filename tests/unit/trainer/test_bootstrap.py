@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RestepError
-from trainer.bootstrap import BootstrapConfig, bootstrap_mean, paired_difference
+from trainer.bootstrap import (
+    BootstrapConfig,
+    Interval,
+    bootstrap_mean,
+    paired_difference,
+    stratified_difference,
+    stratified_mean,
+)
 
 QUICK = BootstrapConfig(resamples=500)
 
@@ -63,3 +70,63 @@ def test_only_common_tasks_are_compared_and_none_is_an_error() -> None:
     assert paired_difference({"a": 0.0, "b": 1.0}, {"b": 0.5, "c": 9.0}, QUICK).mean == -0.5
     with pytest.raises(RestepError, match="data_not_found"):
         paired_difference({"a": 0.0}, {"b": 0.0}, QUICK)
+
+
+groups = st.lists(values, min_size=1, max_size=4)
+pairs = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1)
+
+
+def of_one_group(sample: list[float], config: BootstrapConfig) -> Interval:
+    """The percentile bootstrap as the textbook has it."""
+    array = np.asarray(sample)
+    means = array[np.random.default_rng(config.seed).integers(0, len(array), (config.resamples, len(array)))].mean(axis=1)
+    tail = (1.0 - config.level) / 2.0
+    low, high = np.quantile(means, [tail, 1.0 - tail])
+    return Interval(mean=float(array.mean()), low=float(low), high=float(high), n=len(array), level=config.level)
+
+
+@given(values)
+def test_one_group_is_the_plain_bootstrap_to_the_last_bit(sample: list[float]) -> None:
+    assert stratified_mean([sample], QUICK) == bootstrap_mean(sample, QUICK) == of_one_group(sample, QUICK)
+
+
+@given(groups)
+def test_the_estimate_is_the_mean_of_the_groups_means(samples: list[list[float]]) -> None:
+    interval = stratified_mean(samples, QUICK)
+    means = [math.fsum(sample) / len(sample) for sample in samples]
+    assert interval.mean == pytest.approx(math.fsum(means) / len(means), abs=1e-12)
+    assert interval.n == sum(len(sample) for sample in samples)
+
+
+@given(groups)
+def test_tasks_are_resampled_within_their_group(samples: list[list[float]]) -> None:
+    interval = stratified_mean(samples, QUICK)
+    least, most = (math.fsum(end(sample) for sample in samples) / len(samples) for end in (min, max))
+    assert least - 1e-12 <= interval.low <= interval.high <= most + 1e-12
+
+
+def test_groups_that_are_constant_leave_no_doubt_however_far_apart() -> None:
+    interval = stratified_mean([[0.0] * 30, [1.0] * 3], QUICK)
+    assert (interval.low, interval.mean, interval.high) == (0.5, 0.5, 0.5)
+
+
+@given(st.lists(pairs, min_size=1, max_size=3))
+def test_a_difference_over_groups_is_the_mean_of_the_groups_differences(places: list[dict[str, tuple[float, float]]]) -> None:
+    arms = [({task: a for task, (a, _) in place.items()}, {task: b for task, (_, b) in place.items()}) for place in places]
+    interval = stratified_difference(arms, QUICK)
+    each = [paired_difference(one, two, QUICK).mean for one, two in arms]
+    assert interval.mean == pytest.approx(math.fsum(each) / len(each), abs=1e-12)
+    assert stratified_difference(arms[:1], QUICK) == paired_difference(*arms[0], QUICK)
+
+
+@pytest.mark.parametrize("samples", [[], [[]], [[1.0], []]])
+def test_a_group_without_a_task_is_an_error(samples: list[list[float]]) -> None:
+    with pytest.raises(RestepError, match="data_not_found"):
+        stratified_mean(samples, QUICK)
+
+
+def test_blocks_do_not_change_the_result_of_several_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = [sample_of(30), sample_of(7)]
+    whole = stratified_mean(samples, QUICK)
+    monkeypatch.setattr("trainer.bootstrap._AT_ONCE", 64)
+    assert stratified_mean(samples, QUICK) == whole

@@ -6,7 +6,7 @@ from shared.store import TrajectoryStore
 from tests.support.scripted import Scripted
 from trainer.bootstrap import BootstrapConfig
 from trainer.collection import CollectionConfig
-from trainer.evaluate import EvaluateConfig, Evaluation, compare, evaluate, summarise
+from trainer.evaluate import EvaluateConfig, Evaluation, average, compare, compare_averages, evaluate, summarise
 from trainer.rollout import EpisodeConfig
 from trainer.tasks import TaskSelection, select_tasks
 
@@ -16,7 +16,7 @@ WALK = [f"go to room {n}" for n in range(1, 5)]
 
 async def played(client: EnvironmentClient, store: TrajectoryStore, run: str, *texts: str) -> Evaluation:
     tasks = await select_tasks(client, TaskSelection(split="test", types=["lamp"]))
-    return await evaluate(run, tasks, client, Scripted(*texts, author=run), store, QUICK)
+    return await evaluate(run, tasks, client, Scripted(*texts, author=run), store, EpisodeConfig(), QUICK)
 
 
 async def test_figures_of_episodes_that_can_be_counted_by_hand(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
@@ -72,23 +72,35 @@ async def test_arms_are_compared_task_by_task(corridor: EnvironmentClient, store
 async def test_different_protocols_are_not_compared(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
     one = await played(corridor, store, "one", "wait")
     tasks = await select_tasks(corridor, TaskSelection(split="test", types=["lamp"]))
-    short = QUICK.model_copy(update={"episode": EpisodeConfig(max_steps=3)})
-    two = await evaluate("two", tasks, corridor, Scripted("wait"), store, short)
+    two = await evaluate("two", tasks, corridor, Scripted("wait"), store, EpisodeConfig(max_steps=3), QUICK)
     with pytest.raises(RestepError, match="different protocols"):
         compare(one, two, QUICK.bootstrap)
+    with pytest.raises(RestepError, match="different protocols"):
+        compare_averages([(one, one), (one, two)], "score", QUICK.bootstrap)
+
+
+async def test_over_several_environments_each_counts_the_same(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
+    four = await played(corridor, store, "four", *WALK, "take lamp")
+    tasks = await select_tasks(corridor, TaskSelection(split="test", limit=1))
+    one = await evaluate("one", tasks, corridor, Scripted("wait"), store, EpisodeConfig(), QUICK)
+    mean = average([four, one], "success", QUICK.bootstrap)
+    assert (mean.mean, mean.n) == ((0.5 + 0.0) / 2, 5)
+    worse = await played(corridor, store, "worse", "wait")
+    difference = compare_averages([(worse, four), (one, one)], "success", QUICK.bootstrap)
+    assert (difference.mean, difference.n) == (0.25, 5)
 
 
 async def test_a_run_of_another_checkpoint_is_not_continued(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
     tasks = await select_tasks(corridor, TaskSelection(split="test", limit=1))
-    await evaluate("one", tasks, corridor, Scripted("wait", author="a"), store, QUICK)
+    await evaluate("one", tasks, corridor, Scripted("wait", author="a"), store, EpisodeConfig(), QUICK)
     with pytest.raises(RestepError, match="author 'a', not 'b'"):
-        await evaluate("one", tasks, corridor, Scripted("wait", author="b"), store, QUICK)
+        await evaluate("one", tasks, corridor, Scripted("wait", author="b"), store, EpisodeConfig(), QUICK)
 
 
 async def test_attempts_are_averaged_within_their_task(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
     tasks = await select_tasks(corridor, TaskSelection(split="test", types=["lamp"]))
     twice = QUICK.model_copy(update={"collection": CollectionConfig(attempts=2)})
-    result = await evaluate("one", tasks, corridor, Scripted(*WALK, "take lamp"), store, twice)
+    result = await evaluate("one", tasks, corridor, Scripted(*WALK, "take lamp"), store, EpisodeConfig(), twice)
     assert (result.episodes, result.metrics["success"].n) == (8, 4)
 
 

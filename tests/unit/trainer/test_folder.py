@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import RestepError
-from trainer.folder import RunFolder
+from trainer.folder import RunFolder, collection_name
 from trainer.recipe import load_recipe
 
 
@@ -18,13 +18,25 @@ def test_the_same_recipe_goes_on(tmp_path: Path) -> None:
 
 def test_where_it_runs_may_change(tmp_path: Path) -> None:
     RunFolder.claim(load_recipe("demo"), tmp_path)
-    RunFolder.claim(load_recipe("demo", ["environment.url=http://127.0.0.1:1"]), tmp_path)
+    RunFolder.claim(
+        load_recipe("demo", ["environments.sciworld.url=http://127.0.0.1:1", "environments.sciworld.workers=7"]), tmp_path
+    )
 
 
-def test_another_recipe_is_refused_with_the_field_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("environments.sciworld.tasks.per_type=3", r"with another environments\.sciworld\.tasks\.per_type \(50, not 3\)"),
+        ("environments.sciworld.episode.max_steps=9", r"with another environments\.sciworld\.episode\.max_steps \(20, not 9\)"),
+        ("environments.sciworld.episode.options={}", r"with environments\.sciworld\.episode\.options\.simplification"),
+        ("environments.webshop={}", r"without environments\.webshop"),
+        ("seed=7", r"with another seed \(0, not 7\)"),
+    ],
+)
+def test_another_recipe_is_refused_with_the_field_named(tmp_path: Path, setting: str, complaint: str) -> None:
     RunFolder.claim(load_recipe("demo"), tmp_path)
-    with pytest.raises(RestepError, match=r"tasks\.per_type \(.*, not 3\)") as caught:
-        RunFolder.claim(load_recipe("demo", ["tasks.per_type=3"]), tmp_path)
+    with pytest.raises(RestepError, match=f"was begun {complaint}") as caught:
+        RunFolder.claim(load_recipe("demo", [setting]), tmp_path)
     assert caught.value.code == "invalid_recipe"
 
 
@@ -35,6 +47,17 @@ def test_a_damaged_recipe_file_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(RestepError, match=r"recipe\.json") as caught:
         RunFolder.claim(load_recipe("demo"), tmp_path)
     assert caught.value.code == "data_corrupt"
+
+
+def test_an_environment_may_not_be_dropped(tmp_path: Path) -> None:
+    RunFolder.claim(load_recipe("demo", ["environments.webshop={}"]), tmp_path)
+    with pytest.raises(RestepError, match=r"was begun with environments\.webshop"):
+        RunFolder.claim(load_recipe("demo"), tmp_path)
+
+
+def test_collections_are_named_by_stage_arm_and_environment() -> None:
+    assert collection_name("golden", "sciworld") == "golden/sciworld"
+    assert collection_name("evaluation", "webshop", "step") == "evaluation/step/webshop"
 
 
 def test_seconds_add_up_over_restarts(tmp_path: Path) -> None:

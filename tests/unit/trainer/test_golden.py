@@ -12,7 +12,7 @@ from trainer.tasks import TaskSelection, select_tasks
 
 async def test_the_expert_plays_every_task_with_its_thoughts(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
     tasks = await select_tasks(corridor, TaskSelection(split="train"))
-    collected = await collect_golden("d1", tasks, corridor, store, GoldenConfig())
+    collected = await collect_golden("d1", tasks, corridor, store, EpisodeConfig(), GoldenConfig())
     assert (collected.finished, collected.kept, collected.succeeded, collected.failed) == (8, 8, 8, 0)
     for trajectory in store.trajectories("d1", kept=True):
         room = int(trajectory.task.id.split("/")[1])
@@ -30,8 +30,7 @@ async def test_what_the_expert_cannot_finish_in_time_is_not_for_training(
     corridor: EnvironmentClient, store: TrajectoryStore
 ) -> None:
     tasks = await select_tasks(corridor, TaskSelection(split="train", types=["lamp"]))
-    config = GoldenConfig(episode=EpisodeConfig(max_steps=4))
-    collected = await collect_golden("d1", tasks, corridor, store, config)
+    collected = await collect_golden("d1", tasks, corridor, store, EpisodeConfig(max_steps=4), GoldenConfig())
     assert (collected.finished, collected.kept, collected.succeeded) == (4, 2, 2)
     assert {t.task.id for t in store.trajectories("d1", kept=True)} == {"lamp/1", "lamp/3"}
     assert {t.outcome.ended for t in store.trajectories("d1", kept=False)} == {"truncated"}
@@ -39,12 +38,13 @@ async def test_what_the_expert_cannot_finish_in_time_is_not_for_training(
 
 async def test_a_run_is_not_continued_under_another_protocol(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
     tasks = await select_tasks(corridor, TaskSelection(split="train", limit=1))
-    await collect_golden("d1", tasks, corridor, store, GoldenConfig())
+    await collect_golden("d1", tasks, corridor, store, EpisodeConfig(), GoldenConfig())
     with pytest.raises(RestepError, match="step limit 12, not 9"):
-        await collect_golden("d1", tasks, corridor, store, GoldenConfig(episode=EpisodeConfig(max_steps=9)))
+        await collect_golden("d1", tasks, corridor, store, EpisodeConfig(max_steps=9), GoldenConfig())
 
 
 async def test_an_unknown_task_stops_the_collection(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
     task = TaskInfo(id="lamp/99", split="train", type="lamp")
+    config = GoldenConfig(collection=CollectionConfig(tries=1))
     with pytest.raises(RestepError, match="unknown_task"):
-        await collect_golden("d1", [task], corridor, store, GoldenConfig(collection=CollectionConfig(tries=1)))
+        await collect_golden("d1", [task], corridor, store, EpisodeConfig(), config)

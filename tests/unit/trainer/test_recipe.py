@@ -27,12 +27,16 @@ def test_the_demo_compares_the_four_arms() -> None:
     assert list(recipe.arms) == ["golden-small", "golden-all", "step", "step-unmasked"]
     assert recipe.arms["step"].weights.mask_errors
     assert not recipe.arms["step-unmasked"].weights.mask_errors
-    assert recipe.evaluation_tasks.split != recipe.tasks.split
+    sciworld = recipe.environments["sciworld"]
+    assert sciworld.evaluation_tasks.split != sciworld.tasks.split
 
 
 def test_settings_are_laid_over_the_recipe() -> None:
-    recipe = load_recipe("demo", ["tasks.per_type=3", "name=small", "evaluation.collection.concurrency=2"])
-    assert (recipe.name, recipe.tasks.per_type, recipe.evaluation.collection.concurrency) == ("small", 3, 2)
+    recipe = load_recipe(
+        "demo", ["environments.sciworld.tasks.per_type=3", "name=small", "evaluation.collection.concurrency=2"]
+    )
+    found = (recipe.name, recipe.environments["sciworld"].tasks.per_type, recipe.evaluation.collection.concurrency)
+    assert found == ("small", 3, 2)
 
 
 def test_an_unknown_field_is_named() -> None:
@@ -40,11 +44,29 @@ def test_an_unknown_field_is_named() -> None:
 
 
 def test_a_wrong_value_is_named() -> None:
-    assert "tasks.per_type" in refused(["tasks.per_type=many"])
+    assert "environments.sciworld.tasks.per_type: " in refused(["environments.sciworld.tasks.per_type=many"])
 
 
 def test_the_evaluation_must_not_be_on_the_training_split() -> None:
-    assert "evaluation_tasks.split" in refused(["evaluation_tasks.split=train"])
+    complaint = refused(["environments.sciworld.evaluation_tasks.split=train"])
+    assert complaint == "environments.sciworld.evaluation_tasks.split: 'train' is what the student is trained on"
+
+
+def test_every_environment_is_checked() -> None:
+    complaint = refused(["environments.webshop.tasks.split=test"])
+    assert complaint.startswith("environments.webshop.evaluation_tasks.split: ")
+
+
+def test_there_is_at_least_one_environment_and_its_name_is_a_name() -> None:
+    assert refused(["environments={}"]).startswith("environments: ")
+    assert "environments.a/b" in refused(["environments.a/b={}"])
+
+
+def test_several_environments_each_have_their_own_tasks_and_protocol() -> None:
+    recipe = load_recipe("demo", ["environments.webshop={tasks: {limit: 5}, episode: {max_steps: 15}}"])
+    assert list(recipe.environments) == ["sciworld", "webshop"]
+    assert recipe.environments["webshop"].episode.max_steps == 15
+    assert recipe.environments["sciworld"].episode.max_steps == 20
 
 
 def test_the_student_must_not_need_what_it_collects() -> None:

@@ -8,16 +8,19 @@ from shared.trajectory import Outcome, Trajectory
 from tests.support.corridor import MAX_STEPS
 from tests.support.scripted import Scripted
 from trainer.reflect import KeepRule, ReflectConfig, collect_reflected
+from trainer.rollout import EpisodeConfig
 from trainer.teacher.expert import ExpertTeacher
 
 TASK = TaskInfo(id="lamp/3", split="train", type="lamp")
 TEACHER = ExpertTeacher("corridor", "1")
 
 
-async def lesson(client: EnvironmentClient, store: TrajectoryStore, *texts: str, **options: object) -> Trajectory:
+async def lesson(
+    client: EnvironmentClient, store: TrajectoryStore, *texts: str, limit: int | None = None, **options: object
+) -> Trajectory:
     """The one episode that comes of these answers of the student."""
-    config = ReflectConfig.model_validate(options)
-    await collect_reflected("r", [TASK], client, Scripted(*texts), TEACHER, store, config)
+    episode, config = EpisodeConfig(max_steps=limit), ReflectConfig.model_validate(options)
+    await collect_reflected("r", [TASK], client, Scripted(*texts), TEACHER, store, episode, config)
     (trajectory,) = store.trajectories("r")
     return trajectory
 
@@ -125,7 +128,7 @@ async def test_the_same_place_is_repaired_twice_and_no_more(corridor: Environmen
 
 
 async def test_corrections_are_at_most_a_third_of_the_step_limit(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
-    trajectory = await lesson(corridor, store, *["wait"] * MAX_STEPS, episode={"max_steps": 6})
+    trajectory = await lesson(corridor, store, *["wait"] * MAX_STEPS, limit=6)
     assert [step.provenance for step in trajectory.steps].count("correction") == 2
     assert trajectory.steps[-1].provenance == "error"
     assert (trajectory.outcome.cause, trajectory.outcome.steps) == ("correction_limit", 5)
@@ -170,8 +173,8 @@ async def test_judged_before_it_is_carried_out_a_bad_step_is_held_back(
 async def test_judging_before_ends_too_when_the_corrections_are_used_up(
     corridor: EnvironmentClient, store: TrajectoryStore
 ) -> None:
-    options = {"judge": "before", "per_episode": 0.01, "at_limit": "go_on", "episode": {"max_steps": 5}}
-    trajectory = await lesson(corridor, store, *["wait"] * 9, **options)
+    options = {"judge": "before", "per_episode": 0.01, "at_limit": "go_on"}
+    trajectory = await lesson(corridor, store, *["wait"] * 9, limit=5, **options)
     assert [p for p, _ in shape(trajectory)] == ["error", "reflection", "correction", "error", "error", "error", "error"]
     assert [step.observation_hash is None for step in trajectory.steps if step.action] == [True] + [False] * 5
     assert trajectory.outcome.ended == "truncated"
@@ -192,7 +195,7 @@ async def test_a_run_is_not_continued_by_another_student(corridor: EnvironmentCl
     await lesson(corridor, store, "go to room 1")
     other = Scripted("wait", author="another")
     with pytest.raises(RestepError, match="author 'scripted', not 'another'"):
-        await collect_reflected("r", [TASK], corridor, other, TEACHER, store, ReflectConfig())
+        await collect_reflected("r", [TASK], corridor, other, TEACHER, store, EpisodeConfig(), ReflectConfig())
 
 
 @pytest.mark.parametrize(

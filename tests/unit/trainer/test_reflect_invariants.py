@@ -36,7 +36,6 @@ ACTIONS = [
 TEXTS = st.lists(st.sampled_from([*ACTIONS, "Thought: hm", "Action: go to room 1"]), max_size=14)
 CONFIGS = st.builds(
     ReflectConfig,
-    episode=st.builds(EpisodeConfig, max_steps=st.integers(1, 12)),
     judge=st.sampled_from(["after", "before"]),
     errors=st.frozensets(st.sampled_from(["needless", "invalid", "harmful", "fatal"])),
     per_position=st.integers(0, 3),
@@ -45,11 +44,12 @@ CONFIGS = st.builds(
 )
 
 
-async def play(texts: list[str], config: ReflectConfig) -> Trajectory:
+async def play(texts: list[str], episode: EpisodeConfig, config: ReflectConfig) -> Trajectory:
+    player, teacher = Scripted(*texts), ExpertTeacher("corridor", "1")
     app = create_app(CorridorWorld(), EnvironmentSettings(expert=True))
     with tempfile.TemporaryDirectory() as folder, TrajectoryStore(Path(folder) / "store.db") as store:
         async with live(app) as url, EnvironmentClient(url) as client:
-            await collect_reflected("r", [TASK], client, Scripted(*texts), ExpertTeacher("corridor", "1"), store, config)
+            await collect_reflected("r", [TASK], client, player, teacher, store, episode, config)
             assert (await client.info()).sessions == 0
         (trajectory,) = store.trajectories("r")
         return trajectory
@@ -99,9 +99,11 @@ def check_replay(trajectory: Trajectory) -> None:
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-@given(TEXTS, CONFIGS)
-def test_every_reflected_trajectory_is_in_order_within_limits_and_replays(texts: list[str], config: ReflectConfig) -> None:
-    trajectory = asyncio.run(play(texts, config))
+@given(TEXTS, st.builds(EpisodeConfig, max_steps=st.integers(1, 12)), CONFIGS)
+def test_every_reflected_trajectory_is_in_order_within_limits_and_replays(
+    texts: list[str], episode: EpisodeConfig, config: ReflectConfig
+) -> None:
+    trajectory = asyncio.run(play(texts, episode, config))
     check_order(trajectory)
     check_limits(trajectory, config)
     check_replay(trajectory)

@@ -7,19 +7,50 @@ from pathlib import Path
 import pytest
 
 from shared.errors import RestepError
+from shared.store import TrajectoryStore
 from tests.support.outcome import results
 from tests.support.trajectories import Said, sample, trajectory
-from trainer.report import Shown, render_report, write_report
+from trainer.report import Shown, episodes_worth_showing, render_report, write_report
 
 
 def test_every_arm_and_its_figures_are_on_the_page() -> None:
-    page = render_report(results(), [])
+    page = render_report(results(), {})
     for text in ("golden-all", "step", "about base", "simplification easy", "limit 20 steps", "00ff", "split test"):
         assert text in page
 
 
+def test_several_environments_have_a_section_each_below_the_table_of_their_means() -> None:
+    shown = {place: [Shown(f"an episode of {place}", sample()[0])] for place in ("sciworld", "webshop")}
+    page = render_report(results("sciworld", "webshop"), shown)
+    summary, *sections = page.split("<section ")
+    assert "mean over<br>environments" in summary
+    assert "75.0" in summary
+    assert len(sections) == 2
+    for place, section in zip(("sciworld", "webshop"), sections, strict=True):
+        assert f'id="{place}"' in section
+        for text in (f"an episode of {place}", f"reflected/{place}", f"{place}, split test", "By task type"):
+            assert text in section
+
+
+def test_one_environment_needs_no_table_of_means() -> None:
+    page = render_report(results(), {})
+    assert "<section" not in page
+    assert "mean over<br>environments" not in page
+
+
+def test_episodes_are_chosen_from_every_environment(store: TrajectoryStore) -> None:
+    for place in ("sciworld", "webshop"):
+        for document in sample()[:2]:
+            run = f"reflected/{place}"
+            store.commit(document.model_copy(update={"run": run, "id": ""}).sealed(), kept=True)
+    chosen = episodes_worth_showing(store, ["sciworld", "webshop"])
+    assert {place: [(one.title, one.trajectory.task.id) for one in shown] for place, shown in chosen.items()} == {
+        place: [("Self-reflected", "boil/0"), ("Self-reflected", "melt/0")] for place in ("sciworld", "webshop")
+    }
+
+
 def test_error_steps_are_marked_with_weight_zero() -> None:
-    page = render_report(results(), [Shown("one", sample()[0])])
+    page = render_report(results(), {"sciworld": [Shown("one", sample()[0])]})
     assert 'class="step error"' in page
     assert "error · weight 0" in page
     assert "reflection · weight 1" in page
@@ -27,14 +58,14 @@ def test_error_steps_are_marked_with_weight_zero() -> None:
 
 def test_what_an_agent_wrote_is_escaped() -> None:
     wicked = trajectory([Said("student", "Thought: <script>alert(1)</script>\nAction: look around", "<b>A room</b>")])
-    page = render_report(results(), [Shown("<i>title</i>", wicked)])
+    page = render_report(results(), {"sciworld": [Shown("<i>title</i>", wicked)]})
     assert "<script>" not in page
     assert "<b>A room" not in page
     assert "<i>title" not in page
 
 
 def test_the_page_needs_nothing_from_outside() -> None:
-    page = render_report(results(), [])
+    page = render_report(results(), {})
     assert "src=" not in page
     assert "<link" not in page
 
@@ -42,5 +73,5 @@ def test_the_page_needs_nothing_from_outside() -> None:
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RestepError) as caught:
-        write_report(results(), tmp_path / "file", [])
+        write_report(results(), tmp_path / "file", {})
     assert caught.value.code == "store_failed"

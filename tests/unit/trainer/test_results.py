@@ -14,7 +14,7 @@ from trainer.results import RESULTS_FILE, load_results, save_results, summarise_
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    written = results()
+    written = results("sciworld", "webshop")
     save_results(written, tmp_path)
     assert load_results(tmp_path) == written
 
@@ -28,9 +28,9 @@ def test_no_results_yet(tmp_path: Path) -> None:
 def test_damage_is_named(tmp_path: Path) -> None:
     path = save_results(results(), tmp_path)
     body = json.loads(path.read_text())
-    body["arms"]["step"]["evaluation"]["episodes"] = "many"
+    body["arms"]["step"]["evaluations"]["sciworld"]["episodes"] = "many"
     (tmp_path / RESULTS_FILE).write_text(json.dumps(body))
-    with pytest.raises(RestepError, match=r"arms\.step\.evaluation\.episodes") as caught:
+    with pytest.raises(RestepError, match=r"arms\.step\.evaluations\.sciworld\.episodes") as caught:
         load_results(tmp_path)
     assert caught.value.code == "data_corrupt"
 
@@ -38,7 +38,30 @@ def test_damage_is_named(tmp_path: Path) -> None:
 def test_the_reference_differs_from_itself_by_nothing() -> None:
     arms = results().arms
     assert arms["golden-all"].differences == {}
-    assert arms["step"].differences["score"].low > 0
+    assert arms["golden-all"].average.difference is None
+    assert arms["step"].differences["sciworld"]["score"].low > 0
+
+
+def test_in_one_environment_the_average_is_its_score_to_the_last_bit() -> None:
+    for arm in results().arms.values():
+        assert arm.average.score == arm.evaluations["sciworld"].metrics["score"]
+        assert arm.average.difference == arm.differences.get("sciworld", {}).get("score")
+
+
+def test_in_several_each_counts_the_same_however_many_tasks_it_has() -> None:
+    found = results("sciworld", "webshop")
+    step = found.arms["step"]
+    assert step.average.score.mean == pytest.approx((0.85 + 0.65) / 2)
+    assert step.average.difference is not None
+    assert step.average.difference.mean == pytest.approx(((0.85 - 0.05) + (0.65 - 0.6)) / 2)
+    assert list(step.differences) == list(found.environments) == ["sciworld", "webshop"]
+
+
+def test_another_schema_is_named(tmp_path: Path) -> None:
+    (tmp_path / RESULTS_FILE).write_text(json.dumps({"results_schema": 1, "name": "old", "arms": {}}))
+    with pytest.raises(RestepError, match=r"results schema 1; this version reads 2") as caught:
+        load_results(tmp_path)
+    assert caught.value.code == "data_corrupt"
 
 
 def test_steps_are_counted_of_kept_trajectories_alone() -> None:

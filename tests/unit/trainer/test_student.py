@@ -63,11 +63,10 @@ def renderer(checkpoint: Path) -> Renderer:
 async def reflected(
     run: str, corridor: EnvironmentClient, student: Student, store: TrajectoryStore, concurrency: int = 8
 ) -> list[Trajectory]:
-    config = ReflectConfig(
-        episode=SHORT, collection=CollectionConfig(attempts=2, concurrency=concurrency), at_limit="go_on", per_episode=0.6
-    )
-    tasks = await select_tasks(corridor, TASKS)
-    await collect_reflected(run, tasks, corridor, student, ExpertTeacher("corridor", "1"), store, config)
+    collection = CollectionConfig(attempts=2, concurrency=concurrency)
+    config = ReflectConfig(collection=collection, at_limit="go_on", per_episode=0.6)
+    tasks, teacher = await select_tasks(corridor, TASKS), ExpertTeacher("corridor", "1")
+    await collect_reflected(run, tasks, corridor, student, teacher, store, SHORT, config)
     return list(store.trajectories(run))
 
 
@@ -135,7 +134,8 @@ async def test_an_episode_ends_visibly_when_the_context_is_full(
     async with live(create_app(settings)) as url, AgentClient(url) as agent:
         tasks = await select_tasks(corridor, TASKS)
         config = EvaluateConfig(sampling=SAMPLED)
-        result = await evaluate("e", tasks, corridor, Student(agent, renderer, SAMPLED), store, config)
+        student = Student(agent, renderer, SAMPLED)
+        result = await evaluate("e", tasks, corridor, student, store, EpisodeConfig(), config)
     assert result.context_overflows == len(tasks)
     assert {(one.ended, one.cause) for one in result.results} == {("truncated", "context_overflow")}
     assert all(0 < one.steps < 12 for one in result.results)

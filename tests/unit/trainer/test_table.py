@@ -7,23 +7,53 @@ import io
 from rich.console import Console
 
 from tests.support.outcome import results
+from trainer.results import Average, Results
 from trainer.table import arms_table, headline
 
 
+def printed(found: Results, width: int = 240) -> str:
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(arms_table(found))
+    return console.export_text()
+
+
 def test_the_headline_claims_what_the_interval_allows() -> None:
-    assert "step is better than golden-all" in headline(results())
+    assert headline(results()) == "step is better than golden-all (+80.0 points, [68, 90])."
 
 
 def test_an_interval_across_zero_is_no_claim() -> None:
     found = results()
-    wide = found.arms["step"].differences["score"].model_copy(update={"low": -0.1})
-    arm = found.arms["step"].model_copy(update={"differences": {"score": wide}})
-    assert "not distinguishable" in headline(found.model_copy(update={"arms": {**found.arms, "step": arm}}))
+    arm = found.arms["step"]
+    assert arm.average.difference is not None
+    wide = Average(score=arm.average.score, difference=arm.average.difference.model_copy(update={"low": -0.1}))
+    doubtful = found.model_copy(update={"arms": {**found.arms, "step": arm.model_copy(update={"average": wide})}})
+    assert "not distinguishable" in headline(doubtful)
+
+
+def test_one_trained_arm_is_compared_with_nothing() -> None:
+    found = results()
+    alone = {name: arm for name, arm in found.arms.items() if name != "step"}
+    assert "nothing to compare" in headline(found.model_copy(update={"arms": alone}))
 
 
 def test_the_table_prints_every_arm_with_its_protocol() -> None:
-    console = Console(width=240, file=io.StringIO(), record=True)
-    console.print(arms_table(results()))
-    text = console.export_text()
-    for word in ("base", "golden-all", "step", "limit 20 steps", "greedy", "95% bootstrap"):
+    text = printed(results())
+    for word in ("base", "golden-all", "step", "success %", "limit 20 steps", "greedy", "95% bootstrap"):
         assert word in text
+    assert "85.0 [69, 96]" in text
+
+
+def test_several_environments_have_a_column_and_a_protocol_each_in_a_terminal_of_80_columns() -> None:
+    text = printed(results("sciworld", "webshop"), width=80)
+    header = next(line for line in text.splitlines() if "arm" in line).split()
+    assert header == ["arm", "sciworld", "webshop", "mean", "vs", "golden-all", "tokens"]
+    row = next(line for line in text.splitlines() if line.strip().startswith("step")).split()
+    assert row == ["step", "85.0", "65.0", "75.0", "+42.5", "120"]
+    assert "sciworld, split test, 8 tasks" in text
+    assert "webshop, split test, 2 tasks" in text
+    assert "…" not in text
+
+
+def test_the_headline_of_several_environments_speaks_of_their_average() -> None:
+    sentence = headline(results("sciworld", "webshop"))
+    assert sentence.startswith("On average over sciworld, webshop: step is better than golden-all (+42.5 points, ")
