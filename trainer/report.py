@@ -6,7 +6,7 @@ the charts are the only markup that is passed through, and they are ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,7 +93,7 @@ def _averages(results: Results) -> list[dict[str, Any]]:
         name: {place: one.metrics["score"] for place, one in arm.evaluations.items()} | {"": arm.average.score}
         for name, arm in results.arms.items()
     }
-    best = {place: max(column[place].mean for column in columns.values()) for place in [*results.environments, ""]}
+    best = {place: _best(column[place] for column in columns.values()) for place in [*results.environments, ""]}
     return [
         {
             "name": name,
@@ -112,11 +112,11 @@ def _averages(results: Results) -> list[dict[str, Any]]:
 def _rows(results: Results, environment: str) -> list[dict[str, Any]]:
     """The rows of the table of one environment."""
     metrics = {name: arm.evaluations[environment].metrics for name, arm in results.arms.items()}
-    best = {metric: max(figures[metric].mean for figures in metrics.values()) for metric in ("success", "score")}
+    best = {metric: _best(figures[metric] for figures in metrics.values()) for metric in ("success", "score")}
     return [_row(name, arm, environment, best) for name, arm in results.arms.items()]
 
 
-def _row(name: str, arm: ArmResult, environment: str, best: dict[str, float]) -> dict[str, Any]:
+def _row(name: str, arm: ArmResult, environment: str, best: dict[str, float | None]) -> dict[str, Any]:
     metrics = arm.evaluations[environment].metrics
     return {
         "name": name,
@@ -132,6 +132,12 @@ def _row(name: str, arm: ArmResult, environment: str, best: dict[str, float]) ->
         **_difference(arm.differences.get(environment, {}).get("score")),
         **_training(arm),
     }
+
+
+def _best(figures: Iterable[Interval]) -> float | None:
+    """The greatest of the means; None where all are equal, for then none is better."""
+    means = [figure.mean for figure in figures]
+    return max(means) if min(means) < max(means) else None
 
 
 def _difference(difference: Interval | None) -> dict[str, str]:
@@ -214,8 +220,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
 
 
 def _sources(arm: ArmResult) -> list[str]:
-    """``golden_u1 97 (sciworld) 41 (webshop)`` of every source."""
-    return [" ".join([source, *(f"{n} ({place})" for place, n in counts.items())]) for source, counts in arm.data.items()]
+    """``golden_u1: 97 sciworld, 41 webshop`` of every source."""
+    return [f"{source}: {', '.join(f'{n} {place}' for place, n in counts.items())}" for source, counts in arm.data.items()]
 
 
 def _episode(shown: Shown) -> dict[str, Any]:

@@ -25,4 +25,4 @@ def versions() -> dict[str, str]:
 
 def environment_versions(info: EnvironmentInfo) -> dict[str, str]:
     """Name to version, as they are on an environment's server."""
-    return {"engine": info.engine_version, "data": info.data_version, "protocol": info.protocol}
+    return {"engine": info.engine_version, "data": info.data_version, "HTTP protocol": info.protocol}

@@ -97,7 +97,7 @@ def environment_result(name: str, one: Evaluation) -> EnvironmentResult:
     documents = sample()
     return EnvironmentResult(
         protocol=one.protocol,
-        versions={"engine": f"{name} engine 1", "data": "1", "protocol": "1"},
+        versions={"engine": f"{name} engine 1", "data": "1", "HTTP protocol": "1"},
         tasks={"U1": ["boil/0"], "U2": ["melt/0"], "evaluation": [result.task_id for result in one.results]},
         collections={f"reflected/{name}": summarise_collection(documents, documents[:2], failed=1)},
     )

@@ -26,10 +26,16 @@ def test_several_environments_have_a_section_each_below_the_table_of_their_means
     assert "mean over<br>environments" in summary
     assert "75.0" in summary
     assert len(sections) == 2
+    assert "golden_u1: 3 sciworld, 3 webshop; hash 00ff" in sections[-1]
     for place, section in zip(("sciworld", "webshop"), sections, strict=True):
         assert f'id="{place}"' in section
         for text in (f"an episode of {place}", f"reflected/{place}", f"{place}, split test", "By task type"):
             assert text in section
+
+
+def test_a_figure_that_all_arms_share_is_nobodys_best() -> None:
+    assert 'class="best">0.0 %' not in render_report(results("webshop"), {})
+    assert 'class="best">62.5 %' in render_report(results("sciworld"), {})
 
 
 def test_one_environment_needs_no_table_of_means() -> None:
