@@ -12,12 +12,12 @@ import hashlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 import torch
@@ -209,6 +209,21 @@ def _probe(
     return CopyProbe([dialogue[:14] for dialogue in told if dialogue][:PROBED], names, tokenizer)
 
 
+def command(config: PretrainConfig) -> str:
+    """The command line that makes this run again."""
+    changed = config.model_dump(mode="json", exclude={"out"}, exclude_defaults=True)
+    return " ".join(["restep pretrain FOLDER", *(f"--set {field}" for field in _flat(changed))])
+
+
+def _flat(fields: Mapping[str, Any], above: str = "") -> list[str]:
+    """``key.sub=value`` of nested fields."""
+    flat: list[str] = []
+    for name, value in fields.items():
+        inner = cast("dict[str, Any]", value) if isinstance(value, dict) else None
+        flat += [f"{above}{name}={orjson.dumps(value).decode()}"] if inner is None else _flat(inner, f"{above}{name}.")
+    return flat
+
+
 def export(loop: PretrainLoop, tokenizer: PreTrainedTokenizerFast, config: PretrainConfig) -> None:
     """Write the checkpoint in Hugging Face's layout, float16 on disk and float32 when loaded, and its card."""
     loop.model.half()
@@ -219,6 +234,7 @@ def export(loop: PretrainLoop, tokenizer: PreTrainedTokenizerFast, config: Pretr
     settings = orjson.loads((config.out / "config.json").read_bytes())
     write_whole(config.out / "config.json", orjson.dumps({**settings, "dtype": "float32"}, option=orjson.OPT_INDENT_2))
     lines = (config.work / LOG).read_bytes().splitlines()
+    kinds = Counter(play.kind for play in config.plays.plays())
     card = {
         "name": "base",
         "parameters": sum(p.numel() for p in loop.model.parameters()),
@@ -226,10 +242,11 @@ def export(loop: PretrainLoop, tokenizer: PreTrainedTokenizerFast, config: Pretr
         **asdict(loop.counts),
         "split": SPLIT,
         "engine": f"scienceworld {version('scienceworld')} (hashCode=2)",
+        "plays": dict(sorted(kinds.items())),
         "data_sha256": hashlib.sha256((config.work / PLAYS).read_bytes()).hexdigest(),
         "measured": orjson.loads(lines[-1]) if lines else {},
         "config": config.model_dump(mode="json", exclude={"out"}),
-        "command": "restep pretrain FOLDER",
+        "command": command(config),
         "license": "Apache-2.0",
     }
     write_whole(config.out / "card.json", orjson.dumps(card, option=orjson.OPT_INDENT_2))

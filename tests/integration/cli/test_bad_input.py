@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.store import TrajectoryStore
 from tests.support.trajectories import sample
-from trainer.folder import STORE_FILE
+from trainer.folder import RunFolder
+from trainer.recipe import load_recipe
 from trainer.results import RESULTS_FILE
 
 
@@ -95,12 +95,13 @@ def test_a_report_of_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_collection_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
-    with TrajectoryStore(tmp_path / STORE_FILE) as store:
+    folder = RunFolder.claim(load_recipe("demo"), tmp_path)
+    with folder.store() as store:
         store.commit(sample()[0].model_copy(update={"run": "golden/sciworld", "id": ""}).sealed(), kept=False)
-    line = complaint(restep("export", str(tmp_path), "golden", str(tmp_path / "out.jsonl")))
+    line = complaint(restep("export", str(folder.path), "golden", str(tmp_path / "out.jsonl")))
     assert "no trajectory of 'golden'" in line
     assert "it has golden/sciworld" in line
-    done = restep("export", str(tmp_path), "golden/sciworld", str(tmp_path / "out.jsonl"), "--all")
+    done = restep("export", str(folder.path), "golden/sciworld", str(tmp_path / "out.jsonl"), "--all")
     assert done.stdout.startswith("1 trajectories in")
 
 

@@ -17,7 +17,7 @@ from shared.errors import RestepError
 from trainer.copy_accuracy import CopyProbe
 from trainer.corpus import Kind, Play, PlayStep, Think, doing, listed_names
 from trainer.mixture import Block, Mixture
-from trainer.pretrain import held_out, pretrain, pretrain_config, vocabulary_names
+from trainer.pretrain import command, held_out, pretrain, pretrain_config, vocabulary_names
 from trainer.pretrain_loop import CHECKPOINT, PretrainLoop, Schedule, Shape, make_model, rate_scale, weighted_nll
 from trainer.shipped import FOLDER
 from trainer.vocabulary import load_tokenizer
@@ -70,6 +70,15 @@ def test_the_loss_is_the_weighted_sum_over_predicted_tokens_and_padding_changes_
 def test_key_and_value_heads_are_shared_by_groups_of_heads() -> None:
     model: Any = make_model(Shape(), load_tokenizer(FOLDER), 0)
     assert (model.config.num_attention_heads, model.config.num_key_value_heads) == (4, 2)
+
+
+def test_the_command_names_what_was_changed_and_makes_the_same_run(tmp_path: Path) -> None:
+    assert command(pretrain_config(tmp_path)) == "restep pretrain FOLDER"
+    settings = ["processes=1", "schedule.tokens=5000", 'play.unseen=["find-"]']
+    changed = pretrain_config(tmp_path, settings)
+    told = command(changed)
+    assert sorted(told.split(" --set ")[1:]) == sorted(settings)
+    assert pretrain_config(tmp_path, told.split(" --set ")[1:]) == changed
 
 
 @pytest.mark.parametrize("fields", [{"head": 48}, {"kv_heads": 3}])
