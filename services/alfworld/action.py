@@ -11,7 +11,8 @@ from typing import Any
 from services.alfworld.domain import Domain, Effect, Literal, Schema, literals
 from services.alfworld.grammar import ActionText, Expression, Rule, parse_symbols
 from services.alfworld.grammar import Literal as Words
-from services.alfworld.query import Planner, Scope, Step, Test, conjuncts, keep
+from services.alfworld.query import Binding, Planner, Scope, Step, Test, conjuncts, keep
+from services.alfworld.tables import Tables
 from services.alfworld.text import Known, Text, Writer
 from shared.errors import RestepError
 
@@ -41,34 +42,23 @@ class Phrases:
 class Action:
     """A binding of an action is the constants of the rules, then ``arity`` parameters, then what its searches need.
 
-    ``searches`` find the parameters of all that can be done now. ``given`` are the facts required beforehand where the
-    action can turn out to change nothing: the original leaves such actions out. ``fluents`` are the changing predicates
-    that decide whether it can be done.
+    ``searches`` find the parameters of all that can be done now, maybe some of them ``repeated``. ``fluents`` are the
+    changing predicates that decide whether it can be done.
     """
 
+    number: int
     name: str
     arity: int
     width: int
     searches: tuple[Step, ...]
+    repeated: bool
     fluents: frozenset[str]
     deeds: tuple[Deed, ...]
-    given: tuple[Deed, ...] | None
     phrases: Phrases
-
-    def changes(self, binding: Sequence[int]) -> bool:
-        """Whether doing it changes anything."""
-        if self.given is None:
-            return True
-        given = {(deed.predicate, tuple(binding[i] for i in deed.places), deed.present) for deed in self.given}
-        made = {(deed.predicate, tuple(binding[i] for i in deed.places)) for deed in self.deeds if deed.present}
-        if any((*fact, True) not in given for fact in made):
-            return True
-        ended = {(deed.predicate, tuple(binding[i] for i in deed.places)) for deed in self.deeds if not deed.present}
-        return any((*fact, False) not in given for fact in ended - made)
 
 
 def make_action(
-    schema: Schema, words: ActionText, domain: Domain, writer: Writer, constants: Sequence[str], changing: set[str]
+    number: int, schema: Schema, words: ActionText, domain: Domain, writer: Writer, constants: Sequence[str], changing: set[str]
 ) -> Action:
     """``schema`` made ready. Raises ``data_corrupt``."""
     planner = writer.planner
@@ -77,17 +67,20 @@ def make_action(
     alternatives = conjuncts(schema.precondition, dict(schema.parameters), domain)
     if any(kind not in domain.types for _, kind in schema.parameters):
         alternatives = []  # nothing is of a type that is not declared
-    end = keep(first, first + len(schema.parameters))
-    searches = tuple(planner.chain(conjunct, scope, set(constants), end) for conjunct in alternatives)
+    known = len(scope.places)
     required = literals(schema.precondition)
+    end = _unless(_idle(schema, required, scope), keep(first, known))
+    searches = tuple(planner.chain(conjunct, scope, set(constants), end) for conjunct in alternatives)
+    effects = sorted(schema.effects, key=lambda effect: effect.literal.positive)  # what is ended and made is there after
     return Action(
+        number=number,
         name=schema.name,
         arity=len(schema.parameters),
         width=len(scope.places),
         searches=searches,
+        repeated=len(searches) > 1 or len(scope.places) > known,
         fluents=frozenset(literal.predicate for literal in required if literal.predicate in changing),
-        deeds=tuple(_deed(effect, planner, scope) for effect in schema.effects),
-        given=_given(schema, required, scope),
+        deeds=tuple(_deed(effect, planner, scope) for effect in effects),
         phrases=_phrases(schema, words, writer, changing),
     )
 
@@ -99,20 +92,44 @@ def _deed(effect: Effect, planner: Planner, scope: Scope) -> Deed:
     return Deed(literal.predicate, places, literal.positive, test)
 
 
-def _given(schema: Schema, required: Sequence[Literal], scope: Scope) -> tuple[Deed, ...] | None:
-    """What is required, for an action whose every effect might be required already; None for others."""
-    known = {(literal.predicate, literal.positive) for literal in required}
-    made = {effect.literal.predicate for effect in schema.effects if effect.literal.positive}
+def _idle(schema: Schema, required: Sequence[Literal], scope: Scope) -> list[list[list[tuple[int, int]]]] | None:
+    """When an action would change nothing: for each effect, the ways in which it can be so already, each a list of
+    pairs of places that must hold the same. None for an action that always changes something.
+    """
+    made = [effect.literal for effect in schema.effects if effect.literal.positive]
+    ways: list[list[list[tuple[int, int]]]] = []
     for effect in schema.effects:
-        predicate = effect.literal.predicate
-        idle = (predicate, True) in known if effect.literal.positive else (predicate, False) in known or predicate in made
-        if not idle or literals(effect.condition):
+        literal = effect.literal
+        there = [one for one in required if one.predicate == literal.predicate and one.positive == literal.positive]
+        there += [one for one in made if one.predicate == literal.predicate and not literal.positive]
+        if not there or literals(effect.condition):
             return None
-    return tuple(
-        Deed(literal.predicate, tuple(scope.places[arg] for arg in literal.args), literal.positive)
-        for literal in required
-        if all(arg in scope.places for arg in literal.args)
-    )
+        pairs = [zip(literal.args, one.args, strict=True) for one in there if all(arg in scope.places for arg in one.args)]
+        ways.append([[(scope.places[a], scope.places[b]) for a, b in way if a != b] for way in pairs])
+    return ways
+
+
+def _unless(idle: list[list[list[tuple[int, int]]]] | None, end: Step) -> Step:
+    """``end`` for what changes something: the original leaves out the rest."""
+    if idle is None:
+        return end
+    if all(len(ways) == 1 for ways in idle):
+        pairs = tuple({(min(pair), max(pair)) for ways in idle for pair in ways[0]})
+
+        def differing(tables: Tables, binding: Binding, found: list[Any]) -> bool:
+            for a, b in pairs:
+                if binding[a] != binding[b]:
+                    return end(tables, binding, found)
+            return False
+
+        return differing
+
+    def changing(tables: Tables, binding: Binding, found: list[Any]) -> bool:
+        if all(any(all(binding[a] == binding[b] for a, b in way) for way in ways) for ways in idle):
+            return False
+        return end(tables, binding, found)
+
+    return changing
 
 
 def _phrases(schema: Schema, words: ActionText, writer: Writer, changing: set[str]) -> Phrases:

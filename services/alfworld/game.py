@@ -6,11 +6,11 @@ Nothing is grounded: what can be done is searched in each state, from the few fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.alfworld.action import Action, Deed
+from services.alfworld.action import Action
 from services.alfworld.domain import literals
 from services.alfworld.problem import Problem, parse_problem
 from services.alfworld.query import Planner, Scope, Step, conjuncts, is_variable, stop
@@ -46,7 +46,7 @@ class Game:
     task: str
     walkthrough: tuple[str, ...] | None
     annotations: tuple[str, ...] = ()
-    _commands: dict[tuple[str, Any], str] = field(default_factory=dict[tuple[str, Any], str])
+    _commands: list[dict[Any, str]] = field(default_factory=list[dict[Any, str]])
     _settled: dict[Any, tuple[str, ...]] = field(default_factory=dict[Any, tuple[str, ...]])
 
     @property
@@ -54,40 +54,47 @@ class Game:
         """The first observation: a look around."""
         return self.rules.look(self.tables, [-1] * self.rules.width, self.problem.names)
 
-    def moves(self, tables: Tables, action: Action) -> Sequence[Move]:
+    def moves(self, tables: Tables, action: Action) -> list[Move]:
         """All ways in which ``action`` can be done."""
+        return [Move(action, parameters) for parameters in self._found(tables, action)]
+
+    def _found(self, tables: Tables, action: Action) -> list[Fact]:
         found: list[Fact] = []
+        binding = [*self.constants, *[-1] * (action.width - len(self.constants))]
         for search in action.searches:
-            search(tables, [*self.constants, *[-1] * (action.width - len(self.constants))], found)
-        if action.given is not None:
-            found = [parameters for parameters in found if action.changes((*self.constants, *parameters))]
-        return [Move(action, parameters) for parameters in dict.fromkeys(found)]
+            search(tables, binding, found)
+        return list(dict.fromkeys(found)) if action.repeated else found
+
+    def _command(self, action: Action, parameters: Fact) -> str:
+        """The words for an action on ``parameters``, remembered by those that matter."""
+        phrases = action.phrases
+        commands = self._commands[action.number]
+        key = phrases.named(parameters)
+        command = commands.get(key)
+        if command is None:
+            binding = [*parameters, *[-1] * (phrases.width - len(parameters))]
+            command = commands[key] = phrases.command(self.tables, binding, self.problem.names)
+        return command
 
     def command(self, move: Move) -> str:
         """The words for a move."""
-        phrases = move.action.phrases
-        key = (move.action.name, phrases.named(move.parameters))
-        command = self._commands.get(key)
-        if command is None:
-            binding = [*move.parameters, *[-1] * (phrases.width - len(move.parameters))]
-            command = self._commands[key] = phrases.command(self.tables, binding, self.problem.names)
-        return command
+        return self._command(move.action, move.parameters)
 
     def find(self, tables: Tables, command: str) -> Move | None:
         """The move that ``command`` asks for; None where it asks for nothing that can be done."""
         for action in self.rules.actions:
             if command.startswith(action.phrases.prefix):
-                for move in self.moves(tables, action):
-                    if self.command(move) == command:
-                        return move
+                for parameters in self._found(tables, action):
+                    if self._command(action, parameters) == command:
+                        return Move(action, parameters)
         return None
 
     def admissible(self, tables: Tables) -> list[str]:
         """Every command that :meth:`find` would find, sorted."""
         commands = set(self._standing(tables))
-        for action in self.rules.actions:
-            if action not in self.rules.local.actions:
-                commands.update([self.command(move) for move in self.moves(tables, action)])
+        for action in self.rules.elsewhere:
+            for parameters in self._found(tables, action):
+                commands.add(self._command(action, parameters))
         return sorted(commands)
 
     def _standing(self, tables: Tables) -> tuple[str, ...]:
@@ -96,8 +103,8 @@ class Game:
         place = tables[local.table].get((), ()) if local.actions else ()
         commands = self._settled.get(place)
         if commands is None:
-            commands = tuple(self.command(move) for action in local.actions for move in self.moves(tables, action))
-            self._settled[place] = commands
+            found = [(action, parameters) for action in local.actions for parameters in self._found(tables, action)]
+            commands = self._settled[place] = tuple(sorted(self._command(action, parameters) for action, parameters in found))
         return commands
 
     def after(self, tables: Tables, move: Move) -> Tables:
@@ -105,7 +112,7 @@ class Game:
         action = move.action
         binding = [*self.constants, *move.parameters, *[-1] * (action.width - len(self.constants) - action.arity)]
         made: dict[tuple[str, Fact], bool] = {}
-        for deed in sorted(action.deeds, key=_ends_first):
+        for deed in action.deeds:
             if deed.test is None or deed.test(tables, binding):
                 made[deed.predicate, tuple(binding[place] for place in deed.places)] = deed.present
         after = tables.copy()
@@ -125,11 +132,6 @@ class Game:
     def won(self, tables: Tables) -> bool:
         """Whether the goal is met."""
         return any(search(tables, list(self.goal_frame), []) for search in self.goal)
-
-
-def _ends_first(deed: Deed) -> bool:
-    """What an action both ends and makes is there afterwards."""
-    return deed.present
 
 
 def open_game(text: GameText, book: Rulebook, style: str) -> Game:
@@ -158,6 +160,7 @@ def _opened(text: GameText, book: Rulebook, style: str) -> Game:
         task=task if task is not None else rules.task(tables, [-1] * rules.width, problem.names),
         walkthrough=text.walkthrough,
         annotations=text.annotations,
+        _commands=[{} for _ in rules.actions],
     )
 
 

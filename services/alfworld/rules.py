@@ -43,6 +43,7 @@ class Rules:
     constants: tuple[str, ...]
     actions: tuple[Action, ...]
     local: Local
+    elsewhere: tuple[Action, ...]
     look: Text
     task: Text
     width: int
@@ -102,13 +103,27 @@ def make_rules(domain: Domain, grammar: Grammar, facts: Mapping[str, Sequence[Fa
     constants = tuple(sorted({arg for schema in schemas for arg in _mentioned(schema) if not is_variable(arg)}))
     layout = Layout()
     writer = Writer(grammar, domain, Planner(layout, facts))
-    actions = [make_action(s, grammar.actions[s.name], domain, writer, constants, changing) for s in schemas]
+    actions = [
+        make_action(number, schema, grammar.actions[schema.name], domain, writer, constants, changing)
+        for number, schema in enumerate(schemas)
+    ]
     _check_intro(grammar)
     scope = Scope()
     look = writer.rule("look.feedback", Known({}), scope)
     task = writer.rule("task", Known({}), scope)
     _check_texts(writer.mentioned, schemas, domain)
-    return Rules(domain, layout, constants, tuple(actions), _local(actions, layout), look, task, len(scope.places))
+    local = _local(actions, layout)
+    return Rules(
+        domain=domain,
+        layout=layout,
+        constants=constants,
+        actions=tuple(actions),
+        local=local,
+        elsewhere=tuple(action for action in actions if action not in local.actions),
+        look=look,
+        task=task,
+        width=len(scope.places),
+    )
 
 
 def _local(actions: Sequence[Action], layout: Layout) -> Local:
