@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from shared.errors import RestepError
+from trainer.data_cli import data_app
 
 if TYPE_CHECKING:
     from trainer.experiment import Experiment
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 collect_app = typer.Typer(no_args_is_help=True, help="Collect trajectories; the same command goes on where it stopped.")
 app.add_typer(collect_app, name="collect")
+app.add_typer(data_app, name="data")
 
 Recipe = Annotated[str, typer.Argument(help="a recipe file, or the name of one that comes with restep")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key.sub=value, laid over the recipe; may be repeated")]

@@ -86,12 +86,12 @@ def open_library(data: Path | None, *, cache: Path | None = None, say: Callable[
     folder = data / "alfworld"
     kept = cache or cache_folder()
     if packs := sorted(folder.glob(f"*{SUFFIX}")):
-        return GameLibrary([Pack(path) for path in packs], origin=f"{len(packs)} packs in {folder}")
+        return GameLibrary([Pack(path) for path in packs], origin=", ".join(str(path) for path in packs))
     if (folder / NAME).is_dir():
         return GameLibrary([GameFolder.open(folder / NAME, kept, say)], origin=str(folder / NAME))
     if archives := sorted(folder.glob("*.tar*")):
-        return GameLibrary([_unpacked(archives, kept, say)], origin=f"{len(archives)} archives in {folder}")
-    log.warning("%s: no games of ALFWorld (packs, %s or archives); playing the embedded ones", folder, NAME)
+        return GameLibrary([_unpacked(archives, kept, say)], origin=", ".join(str(path) for path in archives))
+    say(f"{folder}: no games of ALFWorld (packs, {NAME} or archives); playing the embedded ones")
     return embedded_library()
 
 
