@@ -20,7 +20,6 @@ from shared.errors import RestepError
 ATTEMPTS: Final = 4
 """Tries in a row that bring nothing before a download is given up for now."""
 
-_BLOCK: Final = 1 << 20
 _SAY_EVERY: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 
@@ -97,7 +96,7 @@ def _try(client: httpx.Client, url: str, part: Path, progress: _Progress) -> Non
         length = answer.headers.get("content-length", "")
         progress.begin(have if resumed else 0, int(length) if length.isdigit() else None)
         with part.open("ab" if resumed else "wb") as file:
-            for block in answer.iter_raw(_BLOCK):
+            for block in answer.iter_raw():
                 file.write(block)
                 progress.add(len(block))
 

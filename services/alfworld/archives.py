@@ -57,7 +57,7 @@ def tar_games(paths: Sequence[Path]) -> Iterator[RawGame]:
     for path in paths:
         waiting: dict[str, dict[str, bytes]] = {}
         try:
-            with tarfile.open(path, "r|*") as archive:
+            with tarfile.open(path) as archive:
                 for member in archive:
                     key = _key(member.name)
                     content = archive.extractfile(member) if key is not None and member.isfile() else None
