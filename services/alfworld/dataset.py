@@ -19,8 +19,11 @@ class AlfworldDataset:
     """Implements :class:`shared.dataset.Dataset`."""
 
     def check(self, data: Path | None, say: Say) -> DataReport:
-        """Every game is read and compared with its digest. Raises ``data_not_found``, ``data_corrupt``."""
-        library = open_library(data, say=say)
+        """Every game is read and compared with its digest; the index of a folder is made anew.
+
+        Raises ``data_not_found``, ``data_corrupt``.
+        """
+        library = open_library(data, say=say, renew=True)
         report = DataReport()
         splits = library.splits()
         report.facts.append(f"{library.origin}: {sum(splits.values())} games, data version {library.data_version}")

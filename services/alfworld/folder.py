@@ -35,17 +35,18 @@ class GameFolder:
         self.index = index
 
     @classmethod
-    def open(cls, root: Path, cache: Path, say: Say) -> GameFolder:
+    def open(cls, root: Path, cache: Path, say: Say, *, renew: bool = False) -> GameFolder:
         """With the index from ``cache``; where there is none or a stale one it is made (seconds) and ``say`` is told.
 
-        Raises ``data_not_found`` where the folder cannot be read. A cache that cannot be written costs only time.
+        ``renew`` makes it in any case. Raises ``data_not_found`` where the folder cannot be read. A cache that cannot be
+        written costs only time.
         """
         try:
             stamp = _stamp(root)
         except OSError as error:
             raise RestepError("data_not_found", f"{root}: {error.strerror or error}") from None
         path = index_path(root, cache)
-        known = _read_index(path, stamp)
+        known = "a new index is asked for" if renew else _read_index(path, stamp)
         if isinstance(known, Index):
             return cls(root, known)
         say(f"{root}: {known}; reading all its games once, which takes some seconds")
@@ -67,7 +68,9 @@ class GameFolder:
             raise RestepError("data_corrupt", entry.damage)
         game = _read_game(self._root, task_id)
         if isinstance(game, LeftOut) or digest(game) != entry.digest:
-            raise RestepError("data_corrupt", f"game {task_id}: its files changed since their index was made")
+            raise RestepError(
+                "data_corrupt", f"game {task_id}: its files changed since they were read; `restep data check` reads them anew"
+            )
         return game
 
 

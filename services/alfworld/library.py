@@ -72,12 +72,15 @@ class GameLibrary:
         return self._source[task_id].load(task_id)
 
 
-def open_library(data: Path | None, *, cache: Path | None = None, say: Callable[[str], None] = log.info) -> GameLibrary:
+def open_library(
+    data: Path | None, *, cache: Path | None = None, say: Callable[[str], None] = log.info, renew: bool = False
+) -> GameLibrary:
     """The library of ``<data>/alfworld``, or of the embedded games.
 
     Packs (``*.jsonl.xz``) are taken first, else the folder ``json_2.1.1``, else tar archives of it. The last two are
     read once, which takes seconds or a minute: ``say`` is told, and what was made of them is kept in ``cache`` (default:
-    the user's). Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``, ``data_not_written``.
+    the user's) and used until the folders change, or ``renew`` is given.
+    Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``, ``data_not_written``.
     """
     if data is None:
         return embedded_library()
@@ -88,7 +91,7 @@ def open_library(data: Path | None, *, cache: Path | None = None, say: Callable[
     if packs := sorted(folder.glob(f"*{SUFFIX}")):
         return GameLibrary([Pack(path) for path in packs], origin=", ".join(str(path) for path in packs))
     if (folder / NAME).is_dir():
-        return GameLibrary([GameFolder.open(folder / NAME, kept, say)], origin=str(folder / NAME))
+        return GameLibrary([GameFolder.open(folder / NAME, kept, say, renew=renew)], origin=str(folder / NAME))
     if archives := sorted(folder.glob("*.tar*")):
         return GameLibrary([_unpacked(archives, kept, say)], origin=", ".join(str(path) for path in archives))
     say(f"{folder}: no games of ALFWorld (packs, {NAME} or archives); playing the embedded ones")

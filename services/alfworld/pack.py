@@ -153,7 +153,7 @@ class Pack:
             return self._game(orjson.loads(lines[place.line]), task_id)
         except OSError as error:
             raise RestepError("data_corrupt", f"{self.path}: {error.strerror or error}") from None
-        except (lzma.LZMAError, orjson.JSONDecodeError, KeyError, IndexError, TypeError) as error:
+        except (lzma.LZMAError, KeyError, IndexError, TypeError, ValueError) as error:
             raise RestepError("data_corrupt", f"{self.path}: game {task_id} cannot be unpacked ({error})") from None
 
     def _game(self, line: Mapping[str, Any], task_id: str) -> GameText:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,13 +13,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Files:
-    """``content`` by path. ``cuts`` are the bytes sent before the connection is cut, one for each answer in turn."""
+    """``content`` by path. ``cuts`` are the bytes sent before the connection is cut, one for each answer in turn.
+
+    While ``stalled`` is set, a cut answer waits instead of ending.
+    """
 
     url: str = ""
     content: dict[str, bytes] = field(default_factory=dict[str, bytes])
     cuts: list[int] = field(default_factory=list[int])
     statuses: list[int] = field(default_factory=list[int])
     ranges: bool = True
+    stalled: threading.Event = field(default_factory=threading.Event)
     requests: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Path and Range header of each request."""
 
@@ -41,6 +46,7 @@ def file_server() -> Generator[Files]:
     try:
         yield files
     finally:
+        files.stalled.clear()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -71,5 +77,7 @@ def _answer(handler: BaseHTTPRequestHandler, files: Files) -> None:
     rest = content[begin:]
     cut = files.cuts.pop(0) if files.cuts else len(rest)
     handler.wfile.write(rest[:cut])
+    while cut < len(rest) and files.stalled.is_set():
+        time.sleep(0.02)
     if cut < len(rest):
         handler.close_connection = True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,13 @@ class Restep:
         self._environment["RESTEP_CACHE"] = str(cache)
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "trainer.cli", "data", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=self._environment, check=False)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._environment)
 
     def says(self, *arguments: str | Path) -> str:
         done = self.run(*arguments)
@@ -74,7 +81,7 @@ def test_the_official_folder_is_checked_game_by_game(restep: Restep, tmp_path: P
     (root / IDS[1] / "game.tw-pddl").write_bytes(b"{")
     done = restep.run("check", "--data", tmp_path / "data")
     assert done.returncode == 1
-    assert "no index yet" in done.stdout
+    assert f"{root}: 4 games, index in {tmp_path / 'cache'}" in done.stdout
     assert "alfworld: train 3, valid_seen 1" in done.stdout
     problems = [line for line in done.stdout.splitlines() if "problem:" in line]
     assert len(problems) == 3
@@ -99,6 +106,32 @@ def test_fetching_goes_on_after_a_cut_and_ends_in_a_sound_pack(restep: Restep, t
     checked = restep.run("check", "alfworld", "--data", tmp_path / "data")
     assert "alfworld: train 3, valid_seen 1" in checked.stdout
     assert "there already" in restep.says("fetch", "alfworld", "--data", tmp_path / "data", "--mirror", files.url)
+
+
+def test_an_interrupted_fetch_goes_on_where_it_was(restep: Restep, tmp_path: Path, files: Files) -> None:
+    files.cuts = [1000]
+    files.stalled.set()
+    fetch = ("fetch", "alfworld", "--data", tmp_path, "--mirror", files.url)
+    process = restep.start(*fetch)
+    part = tmp_path / "alfworld" / "download" / f"{Path(GAMES).name}.part"
+    wait_until(part.exists)
+    time.sleep(0.3)  # for the bytes behind the headers
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "restep: interrupted; the same command goes on from there\n"
+    assert part.stat().st_size == 1000
+    files.stalled.clear()
+    files.requests.clear()
+    assert "4 games in" in restep.says(*fetch)
+    assert files.requests[0] == (f"/{GAMES}", "bytes=1000-")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_fetching_offline_is_one_line(restep: Restep, tmp_path: Path) -> None:

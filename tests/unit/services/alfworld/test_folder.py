@@ -84,7 +84,11 @@ def test_a_changed_game_is_noticed_when_it_is_loaded(root: Path, cache: Path) ->
     opened = Told().open(root, cache)
     (root / IDS[0] / "game.tw-pddl").write_bytes(game_file(game(IDS[0]), walkthrough=["look"]))
     assert "changed since" in damage(opened, IDS[0])
+    assert "restep data check" in damage(opened, IDS[0])
     assert opened.load(IDS[1]) == game(IDS[1])
+    renewed = GameFolder.open(root, cache, lambda _: None, renew=True)
+    assert renewed.load(IDS[0]).walkthrough == ("look",)
+    assert Told().open(root, cache).load(IDS[0]).walkthrough == ("look",)
 
 
 def test_a_game_that_vanished_is_noticed(root: Path, cache: Path) -> None:
