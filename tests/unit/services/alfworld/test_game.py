@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,8 @@ def facts_in(path: Path, table: Table) -> set[Fact]:
     found: set[Fact] = set()
     for key, values in table.items():
         known: Fact = (key,) if len(path.known) == 1 else key
-        for value in values if path.other else [()]:
+        entries: list[Any] = list(values) if path.other else [()]
+        for value in entries:
             other: Fact = (value,) if len(path.other) == 1 else value
             places = dict(zip((*path.known, *path.other), (*known, *other), strict=True))
             found.add(tuple(places[place] for place in range(len(places))))
