@@ -52,6 +52,7 @@ conformance: setup textworld ## ALFWorld's engine against the original on 874 ga
 
 bench: setup ## measure the servers against the bare engines
 	$(BIN)/python -m benchmarks.sciworld $(ARGS)
+	RESTEP_TEXTWORLD_PYTHON=$(wildcard $(TEXTWORLD)/bin/python) $(BIN)/python -m benchmarks.alfworld $(ARGS)
 
 up: ## start the servers in containers
 	docker compose up --build $(ARGS)
