@@ -55,11 +55,15 @@ class PackWriter:
         if game.task_id in self._entries:
             raise RestepError("data_corrupt", f"game {game.task_id} is there twice")
         goal = goal_of(game.grammar, game.task_id)
+        opened = game.grammar.replace(goal, _OPEN, 1)
+        undoable = opened.replace(_OPEN, goal, 1) == game.grammar
+        shared = opened if undoable else game.grammar
         line = {
             "id": game.task_id,
             "goal": goal,
             "domain": self._domains.setdefault(game.domain, len(self._domains)),
-            "grammar": self._grammars.setdefault(_opened(game.grammar, goal), len(self._grammars)),
+            "grammar": self._grammars.setdefault(shared, len(self._grammars)),
+            "open": undoable,
             "problem": game.problem,
             "walkthrough": game.walkthrough,
             "annotations": game.annotations,
@@ -160,21 +164,15 @@ class Pack:
         if line["id"] != task_id:
             raise RestepError("data_corrupt", f"{self.path}: game {line['id']} where {task_id} should be")
         walkthrough = line["walkthrough"]
-        domain, grammar = int(line["domain"]), int(line["grammar"])
+        domain, grammar = self._domains[int(line["domain"])], self._grammars[int(line["grammar"])]
         return GameText(
             task_id=task_id,
-            domain=self._domains[domain],
-            grammar=self._grammars[grammar].replace(_OPEN, line["goal"], 1),
+            domain=domain,
+            grammar=grammar.replace(_OPEN, line["goal"], 1) if line["open"] else grammar,
             problem=line["problem"],
             walkthrough=None if walkthrough is None else tuple(walkthrough),
             annotations=tuple(line["annotations"]),
         )
-
-
-def _opened(grammar: str, goal: str) -> str:
-    """The grammar with the task sentence left open; as it is where that could not be undone."""
-    opened = grammar.replace(goal, _OPEN, 1)
-    return opened if opened.replace(_OPEN, goal, 1) == grammar else grammar
 
 
 def _room(task_id: str) -> tuple[int, str]:

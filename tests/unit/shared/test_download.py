@@ -54,6 +54,12 @@ def test_a_cut_connection_goes_on_where_it_was_cut(files: Files, tmp_path: Path)
     assert asked == ["", "bytes=300000-", "bytes=500000-"]
 
 
+def test_a_connection_may_be_cut_any_number_of_times_as_long_as_something_comes(files: Files, tmp_path: Path) -> None:
+    files.cuts = [100_000] * 9
+    assert fetch(files, tmp_path).sha256 == SHA256
+    assert len(files.requests) == 10 > ATTEMPTS * 2
+
+
 def test_a_later_call_goes_on_from_what_an_earlier_one_left(files: Files, tmp_path: Path) -> None:
     files.cuts = [300_000] + [0] * ATTEMPTS
     error = refused(files, tmp_path)

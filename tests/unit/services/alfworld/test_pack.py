@@ -43,18 +43,23 @@ def path(tmp_path: Path) -> Path:
 
 
 @st.composite
+def any_grammar(draw: st.DrawFn) -> str:
+    """With a task sentence, and maybe the words that stand for an open one before or behind it."""
+    noise = TEXT | st.sampled_from(["UNKNOWN GOAL.", "Your task is to: UNKNOWN GOAL."])
+    return draw(noise) + grammar(f"Your task is to: {draw(SENTENCE)}") + draw(noise)
+
+
+@st.composite
 def any_games(draw: st.DrawFn) -> list[GameText]:
     ids = draw(st.lists(st.sampled_from(IDS), min_size=1, unique=True))
     return [
         GameText(
             task_id,
-            draw(TEXT),
-            draw(TEXT)
-            + grammar(f"Your task is to: {draw(SENTENCE)}")
-            + draw(st.sampled_from(["", "UNKNOWN GOAL.", "Your task is to: UNKNOWN GOAL."])),
-            draw(TEXT),
-            draw(st.none() | st.lists(TEXT, min_size=1, max_size=3).map(tuple)),
-            draw(st.lists(TEXT, max_size=2).map(tuple)),
+            domain=draw(TEXT),
+            grammar=draw(any_grammar()),
+            problem=draw(TEXT),
+            walkthrough=draw(st.none() | st.lists(TEXT, min_size=1, max_size=3).map(tuple)),
+            annotations=draw(st.lists(TEXT, max_size=2).map(tuple)),
         )
         for task_id in ids
     ]
