@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,6 +14,7 @@ from typing import Any, Final, cast
 import httpx
 import orjson
 
+from shared.dataset import Say
 from shared.errors import RestepError
 
 ATTEMPTS: Final = 4
@@ -22,8 +22,6 @@ ATTEMPTS: Final = 4
 
 _SAY_EVERY: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import orjson
 from services.alfworld.archives import Packed, pack_games, zip_games
 from services.alfworld.pack import SUFFIX, Pack
 from shared.cache import replacing
-from shared.download import Fetched, Say, download
+from shared.dataset import Say
+from shared.download import Fetched, download
 from shared.errors import RestepError
 
 RELEASES: Final = "https://github.com/alfworld/alfworld/releases/download"

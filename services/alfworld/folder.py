@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,13 +18,13 @@ from services.alfworld.game_file import GAME, TRAJECTORY, LeftOut, check_folder,
 from services.alfworld.index import Entry, Index
 from services.alfworld.source import GameText
 from shared.cache import replacing
+from shared.dataset import Say
 from shared.errors import RestepError
 
 NAME: Final = "json_2.1.1"
 """What the benchmark's download calls the folder, whatever version its games have."""
 
 _VERSION: Final = 1
-Say = Callable[[str], None]
 
 
 class GameFolder:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from services.alfworld.index import Index
 from services.alfworld.pack import SUFFIX, Pack
 from services.alfworld.source import GameText
 from shared.cache import cache_folder
+from shared.dataset import Say
 from shared.errors import RestepError
 from shared.protocol import TaskInfo
 
@@ -72,9 +73,7 @@ class GameLibrary:
         return self._source[task_id].load(task_id)
 
 
-def open_library(
-    data: Path | None, *, cache: Path | None = None, say: Callable[[str], None] = log.info, renew: bool = False
-) -> GameLibrary:
+def open_library(data: Path | None, *, cache: Path | None = None, say: Say = log.info, renew: bool = False) -> GameLibrary:
     """The library of ``<data>/alfworld``, or of the embedded games.
 
     Packs (``*.jsonl.xz``) are taken first, else the folder ``json_2.1.1``, else tar archives of it. The last two are
@@ -103,7 +102,7 @@ def embedded_library() -> GameLibrary:
     return GameLibrary([Pack(EMBEDDED)], origin="embedded")
 
 
-def _unpacked(archives: Sequence[Path], cache: Path, say: Callable[[str], None]) -> Pack:
+def _unpacked(archives: Sequence[Path], cache: Path, say: Say) -> Pack:
     """A pack of the archives, from the cache or made there. It is made anew when an archive changes."""
     state = "".join(f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in archives)
     path = cache / "alfworld" / "packs" / f"{hashlib.sha256(state.encode()).hexdigest()[:16]}{SUFFIX}"
