@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.alfworld.engine import Engine
+from services.alfworld.expert import EXPLORER, PLANNER, Expert
 from services.alfworld.instruction import ACTION_GRAMMAR, INSTRUCTION
 from services.alfworld.source import GameText, Library
 from services.alfworld.wording import NEW
-from shared.environment import EngineStep, Environment, Episode
+from shared.environment import EngineStep, Environment, Episode, EpisodeKey
 from shared.errors import RestepError
-from shared.protocol import EnvironmentInfo, OptionInfo, SplitInfo, TaskInfo
+from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, SplitInfo, TaskInfo
 
 MAX_STEPS: Final = 50
 GAME: Final = "game"
@@ -59,6 +60,7 @@ class Described(Episode):
 class _Loaded:
     library: Library
     info: EnvironmentInfo
+    expert: Expert
 
 
 class AlfWorld(Environment):
@@ -75,10 +77,12 @@ class AlfWorld(Environment):
         """Find the games and start the engine. Raises ``data_not_found``, ``data_corrupt``, ``missing_extra``."""
         library = await asyncio.to_thread(self._open_library)
         await self.engine.start()
-        self._loaded = _Loaded(library, self._describe(library))
+        self._loaded = _Loaded(library, self._describe(library), Expert(library.load))
 
     async def stop(self) -> None:
-        """End the engine."""
+        """End the engine and the expert."""
+        if self._loaded is not None:
+            self._loaded.expert.close()
         await self.engine.stop()
 
     def info(self) -> EnvironmentInfo:
@@ -108,6 +112,11 @@ class AlfWorld(Environment):
             await episode.close()
             raise
 
+    async def expert(self, key: EpisodeKey, max_steps: int) -> ExpertAdvice:
+        """The continuation of the chosen expert and a verdict: see :mod:`services.alfworld.verdict`."""
+        known = EpisodeKey(key.task_id, key.seed, tuple(sorted(self.check_options(dict(key.options)).items())), key.actions)
+        return await self._here.expert.advise(known, max_steps)
+
     def metrics(self) -> Mapping[str, float]:
         """Gauges of the engine."""
         return self.engine.metrics()
@@ -131,6 +140,12 @@ class AlfWorld(Environment):
             default=GAME,
             values=[GAME, ANNOTATION],
         )
+        experts = OptionInfo(
+            name="expert",
+            description="who advises: the explorer knows only what the episode has shown, the planner everything",
+            default=EXPLORER,
+            values=[EXPLORER, PLANNER],
+        )
         return EnvironmentInfo(
             name=self.name,
             engine_version=self.engine.version,
@@ -140,8 +155,8 @@ class AlfWorld(Environment):
             action_grammar=list(ACTION_GRAMMAR),
             instruction=INSTRUCTION,
             max_steps=MAX_STEPS,
-            options=[styles, goals],
-            capabilities=["admissible_actions", "fork"],
+            options=[styles, goals, experts],
+            capabilities=["admissible_actions", "expert", "fork"],
         )
 
 

@@ -63,7 +63,7 @@ SUBJECTS = (
         split="embedded_train",
         actions=("look", "go to sidetable 2", "take alarmclock 1 from sidetable 2", "go to drawer 1", "open drawer 1"),
         slow_action="inventory",
-        options={"action_style": "old", "goal": "game"},
+        options={"action_style": "old", "goal": "game", "expert": "explorer"},
     ),
 )
 

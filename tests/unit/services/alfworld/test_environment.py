@@ -62,7 +62,7 @@ async def test_info_names_what_is_served(alfworld: AlfWorld) -> None:
     assert info.data_version == LIBRARY.data_version
     assert {split.name: split.tasks for split in info.splits} == LIBRARY.splits()
     assert len(info.task_types) == 6
-    assert [option.name for option in info.options] == ["action_style", "goal"]
+    assert [option.name for option in info.options] == ["action_style", "goal", "expert"]
     assert all(line in info.instruction for line in info.action_grammar)
 
 
