@@ -8,6 +8,8 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -18,6 +20,7 @@ from services.alfworld.source import GameText
 from shared.environment import EpisodeKey
 from shared.errors import EngineLost, RestepError
 from tests.support.alfworld_engines import compare_games, spread, textworld_python
+from tests.support.server import ServerProcess
 
 PYTHON = textworld_python()
 
@@ -106,3 +109,31 @@ async def test_the_environment_on_it_offers_its_own_wording_only(engine: TextWor
             await environment.expert(EpisodeKey(environment.tasks()[0].id, 0, ()), 50)
     finally:
         await environment.stop()
+
+
+async def test_a_session_outlives_a_killed_worker() -> None:
+    """Over HTTP: the worker is killed between steps and in the middle of one; the client notices nothing."""
+    task, text = game()
+    place, take, *_ = text.walkthrough or ()
+    settings = {"RESTEP_ENGINE": "textworld", "RESTEP_TEXTWORLD_PYTHON": str(PYTHON), "RESTEP_WORKERS": "1"}
+    with ServerProcess(["-m", "trainer.cli", "serve", "alfworld", "--port", "0"], settings) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
+            (await client.put("/v1/sessions/s", json={"task_id": task})).raise_for_status()
+            steps = "/v1/sessions/s/steps"
+            (await client.post(steps, json={"seq": 1, "action": place})).raise_for_status()
+            kill_workers(server)
+            taken = await client.post(steps, json={"seq": 2, "action": take})
+            assert taken.json()["observation"].startswith("You pick up the ")
+            asked = asyncio.create_task(client.post(steps, json={"seq": 3, "action": "inventory"}))
+            await asyncio.sleep(0.02)
+            kill_workers(server)
+            answer = (await asked).json()
+            assert answer["observation"].startswith("You are carrying: a ")
+            assert answer["seq"] == 3
+
+
+def kill_workers(server: ServerProcess) -> None:
+    workers = psutil.Process(server.process.pid).children(recursive=True)
+    assert workers
+    for worker in workers:
+        worker.kill()
