@@ -29,8 +29,11 @@ class Packed:
     damaged: list[str] = field(default_factory=list[str])
 
 
-def pack_games(raw: Iterable[RawGame], path: Path) -> Packed:
-    """Write a pack of all games that are sound; the others are told. Raises ``data_corrupt`` where none is."""
+def pack_games(raw: Iterable[RawGame], path: Path, *, quick: bool = False) -> Packed:
+    """Write a pack of all games that are sound; the others are told. Raises ``data_corrupt`` where none is.
+
+    ``quick`` as for :meth:`services.alfworld.pack.PackWriter.write`.
+    """
     writer = PackWriter(NOTICE)
     packed = Packed()
     reasons: dict[str, str] = {}
@@ -48,7 +51,7 @@ def pack_games(raw: Iterable[RawGame], path: Path) -> Packed:
         packed.games += 1
     if not packed.games:
         raise RestepError("data_corrupt", "; ".join(packed.damaged[:1]) or "the archive holds no game")
-    writer.write(path, reasons)
+    writer.write(path, reasons, quick=quick)
     return packed
 
 

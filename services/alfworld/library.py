@@ -77,7 +77,7 @@ def open_library(data: Path | None, *, cache: Path | None = None, say: Say = log
     """The library of ``<data>/alfworld``, or of the embedded games.
 
     Packs (``*.jsonl.xz``) are taken first, else the folder ``json_2.1.1``, else tar archives of it. The last two are
-    read once, which takes seconds or a minute: ``say`` is told, and what was made of them is kept in ``cache`` (default:
+    read once, which takes seconds: ``say`` is told, and what was made of them is kept in ``cache`` (default:
     the user's) and used until the folders change, or ``renew`` is given.
     Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``, ``data_not_written``.
     """
@@ -112,8 +112,8 @@ def _unpacked(archives: Sequence[Path], cache: Path, say: Say) -> Pack:
         except RestepError as error:
             say(f"{error.detail}; making it again")
     names = ", ".join(archive.name for archive in archives)
-    say(f"packing {names} once, which takes up to two minutes")
-    packed = pack_games(tar_games(archives), path)
+    say(f"packing {names} once, which takes half a minute")
+    packed = pack_games(tar_games(archives), path, quick=True)
     for line in packed.damaged:
         say(line)
     say(f"{packed.games} games in {path}")

@@ -29,7 +29,8 @@ CHUNK_BYTES: Final = 600_000
 """Least size of a chunk before compression. Unpacking goes at some 700 MB/s: about a millisecond for any game."""
 
 _OPEN: Final = TASK_PREFIX + "UNKNOWN GOAL."
-_FILTERS: Final = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22, "lc": 4, "pb": 0}]
+_SMALL: Final = 9 | lzma.PRESET_EXTREME
+_QUICK: Final = 3
 _BLOCK: Final = 1 << 16
 
 
@@ -71,13 +72,17 @@ class PackWriter:
         self._lines[game.task_id] = zlib.compress(orjson.dumps(line), 1)
         self._entries[game.task_id] = Entry(game.task_id, goal, digest(game))
 
-    def write(self, path: Path, left_out: Mapping[str, str] | None = None) -> None:
-        """Write everything taken to ``path``, whole or not at all. Raises ``data_not_written``."""
+    def write(self, path: Path, left_out: Mapping[str, str] | None = None, *, quick: bool = False) -> None:
+        """Write everything taken to ``path``, whole or not at all. Raises ``data_not_written``.
+
+        ``quick`` takes a tenth of the time and a quarter more space: for what is only kept in a cache.
+        """
+        preset = _QUICK if quick else _SMALL
         chunks: list[bytes] = []
         games: list[list[list[str]]] = []
         for ids in self._chunks():
             text = b"".join(zlib.decompress(self._lines[task_id]) + b"\n" for task_id in ids)
-            chunks.append(_compress(text))
+            chunks.append(_compress(text, preset))
             games.append([[task_id, self._entries[task_id].goal, self._entries[task_id].digest] for task_id in ids])
         header = {
             "format": FORMAT,
@@ -91,7 +96,7 @@ class PackWriter:
         }
         try:
             with replacing(path) as file:
-                file.write(_compress(orjson.dumps(header) + b"\n"))
+                file.write(_compress(orjson.dumps(header) + b"\n", preset))
                 file.writelines(chunks)
         except OSError as error:
             raise RestepError("data_not_written", f"{path}: {error.strerror or error}") from None
@@ -181,8 +186,9 @@ def _room(task_id: str) -> tuple[int, str]:
     return (int(number) if number.isascii() and number.isdigit() else -1, task_id)
 
 
-def _compress(text: bytes) -> bytes:
-    return lzma.compress(text, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, filters=_FILTERS)
+def _compress(text: bytes, preset: int) -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": 1 << 22, "lc": 4, "pb": 0}]
+    return lzma.compress(text, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, filters=filters)
 
 
 def _read_header(path: Path) -> tuple[Mapping[str, Any], int]:

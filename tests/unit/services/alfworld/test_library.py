@@ -86,7 +86,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, said: list[str]) -> None:
 def test_archives_are_packed_once(tmp_path: Path, said: list[str]) -> None:
     as_tars(tmp_path / "data")
     opened(tmp_path, said)
-    assert said[0] == "packing a.tar.xz, b.tar.xz once, which takes up to two minutes"
+    assert said[0] == "packing a.tar.xz, b.tar.xz once, which takes half a minute"
     said.clear()
     opened(tmp_path, said)
     assert said == []

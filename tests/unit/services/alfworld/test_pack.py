@@ -88,6 +88,16 @@ def test_the_order_of_adding_does_not_matter(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
+def test_a_quick_pack_holds_the_same(path: Path, tmp_path: Path) -> None:
+    writer = PackWriter()
+    for text in games():
+        writer.add(text)
+    writer.write(tmp_path / "quick.jsonl.xz", quick=True)
+    quick = Pack(tmp_path / "quick.jsonl.xz")
+    assert [quick.load(task_id) for task_id in IDS] == games()
+    assert quick.index.data_version() == Pack(path).index.data_version()
+
+
 def test_shared_texts_are_kept_once(path: Path) -> None:
     lines = lzma.decompress(path.read_bytes()).split(b"\n")
     header = orjson.loads(lines[0])
