@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 from services.alfworld.domain import Domain, Effect, Literal, Schema, literals
 from services.alfworld.grammar import ActionText, Expression, Rule, parse_symbols
 from services.alfworld.grammar import Literal as Words
 from services.alfworld.query import Binding, Planner, Scope, Step, Test, conjuncts, keep
-from services.alfworld.tables import Tables
+from services.alfworld.tables import Picker, Tables, picker
 from services.alfworld.text import Known, Text, Writer
 from shared.errors import RestepError
 
@@ -29,10 +28,11 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """The words of an action. The command depends only on the parameters that ``named`` picks, and begins with ``prefix``."""
+    """The words of an action. The command depends only on the parameters at ``places``, and begins with ``prefix``."""
 
     prefix: str
-    named: Callable[[Sequence[int]], Any]
+    places: tuple[int, ...]
+    named: Picker
     command: Text
     feedback: Text
     width: int
@@ -42,8 +42,9 @@ class Phrases:
 class Action:
     """A binding of an action is the constants of the rules, then ``arity`` parameters, then what its searches need.
 
-    ``searches`` find the parameters of all that can be done now, maybe some of them ``repeated``. ``fluents`` are the
-    changing predicates that decide whether it can be done.
+    ``searches`` find the parameters of all that can be done now, maybe some of them ``repeated``; ``recalls`` do when
+    those that the command names are bound already. ``fluents`` are the changing predicates that decide whether it can
+    be done.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Action:
     arity: int
     width: int
     searches: tuple[Step, ...]
+    recalls: tuple[Step, ...]
     repeated: bool
     fluents: frozenset[str]
     deeds: tuple[Deed, ...]
@@ -70,7 +72,10 @@ def make_action(
     known = len(scope.places)
     required = literals(schema.precondition)
     end = _unless(_idle(schema, required, scope), keep(first, known))
+    phrases = _phrases(schema, words, writer, changing)
+    named = {schema.parameters[place][0] for place in phrases.places}
     searches = tuple(planner.chain(conjunct, scope, set(constants), end) for conjunct in alternatives)
+    recalls = tuple(planner.chain(conjunct, scope, {*constants, *named}, end) for conjunct in alternatives)
     effects = sorted(schema.effects, key=lambda effect: effect.literal.positive)  # what is ended and made is there after
     return Action(
         number=number,
@@ -78,10 +83,11 @@ def make_action(
         arity=len(schema.parameters),
         width=len(scope.places),
         searches=searches,
+        recalls=recalls,
         repeated=len(searches) > 1 or len(scope.places) > known,
         fluents=frozenset(literal.predicate for literal in required if literal.predicate in changing),
         deeds=tuple(_deed(effect, planner, scope) for effect in effects),
-        phrases=_phrases(schema, words, writer, changing),
+        phrases=phrases,
     )
 
 
@@ -143,15 +149,12 @@ def _phrases(schema: Schema, words: ActionText, writer: Writer, changing: set[st
         raise RestepError("data_corrupt", f"grammar: the command of {schema.name} depends on the state")
     used = {name for mention in mentions for name, _ in mention.arguments}
     used |= {name for expression in expressions for name in re.findall(r"\w+", str(expression.inner))}
-    places = [place for place, name in enumerate(names) if name in used]
+    places = tuple(place for place, name in enumerate(names) if name in used)
     return Phrases(
         prefix=symbols[0].text if symbols and isinstance(symbols[0], Words) else "",
-        named=itemgetter(*places) if places else _nobody,
+        places=places,
+        named=picker(places),
         command=writer.text(words.template, known, scope),
         feedback=writer.text(words.feedback, known, scope),
         width=len(scope.places),
     )
-
-
-def _nobody(parameters: Sequence[int]) -> tuple[int, ...]:
-    return ()

@@ -47,6 +47,7 @@ class Game:
     walkthrough: tuple[str, ...] | None
     annotations: tuple[str, ...] = ()
     _commands: list[dict[Any, str]] = field(default_factory=list[dict[Any, str]])
+    _meaning: dict[str, Move] = field(default_factory=dict[str, Move])
     _settled: dict[Any, tuple[str, ...]] = field(default_factory=dict[Any, tuple[str, ...]])
 
     @property
@@ -74,6 +75,7 @@ class Game:
         if command is None:
             binding = [*parameters, *[-1] * (phrases.width - len(parameters))]
             command = commands[key] = phrases.command(self.tables, binding, self.problem.names)
+            self._meaning.setdefault(command, Move(action, parameters))
         return command
 
     def command(self, move: Move) -> str:
@@ -82,12 +84,25 @@ class Game:
 
     def find(self, tables: Tables, command: str) -> Move | None:
         """The move that ``command`` asks for; None where it asks for nothing that can be done."""
+        if (meant := self._meaning.get(command)) is not None and (move := self._again(tables, meant)) is not None:
+            return move
         for action in self.rules.actions:
             if command.startswith(action.phrases.prefix):
                 for parameters in self._found(tables, action):
                     if self._command(action, parameters) == command:
                         return Move(action, parameters)
         return None
+
+    def _again(self, tables: Tables, meant: Move) -> Move | None:
+        """A move with the same words as one found before, perhaps in another state."""
+        action, first = meant.action, len(self.constants)
+        binding = [*self.constants, *[-1] * (action.width - first)]
+        for place in action.phrases.places:
+            binding[first + place] = meant.parameters[place]
+        found: list[Fact] = []
+        for search in action.recalls:
+            search(tables, binding, found)
+        return Move(action, found[0]) if found else None
 
     def admissible(self, tables: Tables) -> list[str]:
         """Every command that :meth:`find` would find, sorted."""

@@ -6,31 +6,43 @@ an action touches, so that all sessions of a game share the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from operator import itemgetter
+from typing import Any, TypeAlias, cast
 
 Fact: TypeAlias = tuple[int, ...]
 Table: TypeAlias = dict[Any, Any]
 """Known arguments to the others: both a bare entity where there is one, a tuple otherwise; True where none is left."""
 Tables: TypeAlias = list[Table]
+Picker: TypeAlias = Callable[[Sequence[int]], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Path:
-    """A way to look facts up: by the arguments at the positions ``known``."""
+    """A way to look facts up: by the arguments at the positions ``known``.
+
+    ``key`` gives where a fact stands in the table, ``value`` what stands there of it.
+    """
 
     predicate: str
     known: tuple[int, ...]
     other: tuple[int, ...]
+    key: Picker = field(init=False, compare=False, repr=False)
+    value: Picker = field(init=False, compare=False, repr=False)
 
-    def key(self, fact: Fact) -> Any:
-        """Where ``fact`` stands in the table."""
-        return fact[self.known[0]] if len(self.known) == 1 else tuple(fact[i] for i in self.known)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", picker(self.known))
+        object.__setattr__(self, "value", picker(self.other))
 
-    def value(self, fact: Fact) -> Any:
-        """What stands there of it."""
-        return fact[self.other[0]] if len(self.other) == 1 else tuple(fact[i] for i in self.other)
+
+def picker(places: Sequence[int]) -> Picker:
+    """A bare argument for one place, a tuple for none or several."""
+    return cast("Picker", itemgetter(*places)) if places else _none
+
+
+def _none(values: Sequence[int]) -> tuple[int, ...]:
+    return ()
 
 
 @dataclass
