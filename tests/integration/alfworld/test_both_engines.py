@@ -114,7 +114,7 @@ async def test_the_environment_on_it_offers_its_own_wording_only(engine: TextWor
 async def test_a_session_outlives_a_killed_worker() -> None:
     """Over HTTP: the worker is killed between steps and in the middle of one; the client notices nothing."""
     task, text = game()
-    place, take, *_ = text.walkthrough or ()
+    place, take, *_ = text.walkthrough or ("", "")
     settings = {"RESTEP_ENGINE": "textworld", "RESTEP_TEXTWORLD_PYTHON": str(PYTHON), "RESTEP_WORKERS": "1"}
     with ServerProcess(["-m", "trainer.cli", "serve", "alfworld", "--port", "0"], settings) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
