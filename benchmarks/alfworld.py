@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import logging
 import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -191,8 +192,9 @@ class Player:
         commands = self._scripts[self.task[session]]
         return {"seq": self.seq[session], "action": commands[(self.seq[session] - 1) % len(commands)]}
 
-    async def step(self, session: str, include: Sequence[str]) -> int:
-        """One step in a request of its own; the number of steps taken."""
+    async def turn(self, sessions: Iterator[str], include: Sequence[str]) -> int:
+        """One step of the next session in a request of its own; the number of steps taken."""
+        session = next(sessions)
         body = self.next(session) | {"include": list(include)}
         (await self._client.post(f"/v1/sessions/{session}/steps", content=orjson.dumps(body))).raise_for_status()
         return 1
@@ -225,7 +227,7 @@ async def measure_rate(
 
 
 async def measure_http(games: GameLibrary, seconds: float) -> str:
-    """One session, many sessions one by one, and batches; each with and without the list of commands."""
+    """Single steps, one at a time and many at once, and batches; each with and without the list of commands."""
     lines = ["| requests | commands listed | steps/s | server CPU ms a step |", "|---|---|---|---|"]
     with server() as (url, process):
         async with httpx.AsyncClient(base_url=url, timeout=120) as client:
@@ -235,8 +237,8 @@ async def measure_http(games: GameLibrary, seconds: float) -> str:
             names = list(player.seq)
             for include in ((), ("admissible_actions",)):
                 kinds: dict[str, list[Lane]] = {
-                    "one session": [partial(player.step, names[0], include)],
-                    "32 sessions at once": [partial(player.step, name, include) for name in names[:32]],
+                    "one at a time": [partial(player.turn, itertools.cycle(names), include)],
+                    "32 at once": [partial(player.turn, itertools.cycle(names[lane::32]), include) for lane in range(32)],
                     "batches of 256": [partial(player.batch, names, include)],
                 }
                 for kind, lanes in kinds.items():
