@@ -5,15 +5,17 @@ BIN    := $(VENV)/bin
 # What is installed for PyTorch before everything else; e.g. make setup TORCH="torch==2.12.0" TORCH_INDEX=https://...
 TORCH  ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo "torch>=2.11" || echo "torch==2.13.0")
 TORCH_INDEX ?=
+# Where the original engine of ALFWorld is installed, for comparison.
+TEXTWORLD ?= .venv-textworld
 ARGS   ?=
 
-.DEFAULT_GOAL := help
 JAVA   := services/sciworld/java
 
-.PHONY: help setup demo test check format bench jar up clean
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format textworld conformance bench jar up clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## create .venv with restep and everything it needs
 
@@ -38,8 +40,21 @@ format: setup ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+textworld: $(TEXTWORLD)/.ready ## ALFWorld's original engine, compiled in a virtual environment of its own (minutes)
+
+# Without what only its other games need: spacy and 250 MB more.
+$(TEXTWORLD)/.ready:
+	$(PYTHON) -m venv $(TEXTWORLD)
+	$(TEXTWORLD)/bin/pip install --quiet --no-deps alfworld==0.4.2 textworld==1.7.0 fast-downward-textworld==20.6.4 \
+		jericho==3.3.1 tatsu==5.8.3 numpy networkx more_itertools mementos hashids termcolor tqdm prompt_toolkit wcwidth wrapt
+	@touch $@
+
+conformance: setup textworld ## ALFWorld's engine against the original on 874 games (RESTEP_DATA; an hour)
+	RESTEP_TEXTWORLD_PYTHON=$(TEXTWORLD)/bin/python $(BIN)/python -m tests.support.alfworld_engines $(ARGS)
+
 bench: setup ## measure the servers against the bare engines
 	$(BIN)/python -m benchmarks.sciworld $(ARGS)
+	RESTEP_TEXTWORLD_PYTHON=$(wildcard $(TEXTWORLD)/bin/python) $(BIN)/python -m benchmarks.alfworld $(ARGS)
 
 jar: setup ## build what runs inside ScienceWorld's JVM again (needs a JDK, 17 or newer)
 	rm -rf build/java && mkdir -p build/java/restep
@@ -53,4 +68,4 @@ up: ## start the servers in containers
 	docker compose up --build $(ARGS)
 
 clean: ## remove what the other targets made, runs excepted
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(TEXTWORLD) build .pytest_cache .ruff_cache .hypothesis *.egg-info

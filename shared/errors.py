@@ -70,6 +70,8 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "invalid_trajectory": ErrorKind(422, "The trajectory does not match the schema"),
     "data_not_found": ErrorKind(404, "The data is not there"),
     "data_corrupt": ErrorKind(500, "The data is damaged"),
+    "data_not_written": ErrorKind(500, "The data cannot be written"),
+    "download_failed": ErrorKind(502, "The download failed", retryable=True),
     "checkpoint_not_found": ErrorKind(404, "No such checkpoint"),
     "unsuitable_template": ErrorKind(422, "The chat template cannot be rendered append-only"),
     "store_failed": ErrorKind(500, "The trajectory store cannot be read or written"),

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from shared.errors import RestepError
+from trainer.data_cli import data_app
 
 if TYPE_CHECKING:
     from trainer.experiment import Experiment
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 collect_app = typer.Typer(no_args_is_help=True, help="Collect trajectories; the same command goes on where it stopped.")
 app.add_typer(collect_app, name="collect")
+app.add_typer(data_app, name="data")
 
 Recipe = Annotated[str, typer.Argument(help="a recipe file, or the name of one that comes with restep")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key.sub=value, laid over the recipe; may be repeated")]
@@ -38,13 +40,14 @@ Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciw
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="sciworld or agent")],
+    service: Annotated[str, typer.Argument(help="alfworld, sciworld or agent")],
     host: Annotated[str | None, typer.Option(help="address to listen on [127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="0 takes a free one [sciworld 8003, agent 8010]")] = None,
+    port: Annotated[int | None, typer.Option(help="0 takes a free one [alfworld 8001, sciworld 8003, agent 8010]")] = None,
     data: Annotated[Path | None, typer.Option(help="folder with the benchmarks' data")] = None,
-    workers: Annotated[int | None, typer.Option(help="engine workers (JVMs)")] = None,
+    workers: Annotated[int | None, typer.Option(help="engine workers (JVMs, TextWorld processes)")] = None,
     capacity: Annotated[int | None, typer.Option(help="sessions held at once")] = None,
     expert: Annotated[bool | None, typer.Option("--expert", help="serve the privileged expert route")] = None,
+    engine: Annotated[str | None, typer.Option(help="alfworld: direct, or textworld for the benchmark's own [direct]")] = None,
     token_file: Annotated[Path | None, typer.Option(help="file with the bearer token clients must send")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="agent: checkpoint folder or name [the base that comes along]")] = None,
     follow_stdin: Annotated[bool, typer.Option("--follow-stdin", hidden=True)] = False,
@@ -59,6 +62,7 @@ def serve(
         "workers": workers,
         "capacity": capacity,
         "expert": expert,
+        "engine": engine,
         "token_file": token_file,
         "checkpoint": checkpoint,
     }

@@ -29,6 +29,13 @@ def _sciworld(flags: Flags) -> int:
     return main(settings(EnvironmentSettings, flags))
 
 
+def _alfworld(flags: Flags) -> int:
+    from services.alfworld.app import main
+    from services.alfworld.settings import AlfWorldSettings
+
+    return main(settings(AlfWorldSettings, flags))
+
+
 def _agent(flags: Flags) -> int:
     try:
         from services.agent.app import main
@@ -39,7 +46,11 @@ def _agent(flags: Flags) -> int:
     return main(settings(AgentSettings, given))
 
 
-SERVICES: Final[Mapping[str, tuple[int, Callable[[Flags], int]]]] = {"sciworld": (8003, _sciworld), "agent": (8010, _agent)}
+SERVICES: Final[Mapping[str, tuple[int, Callable[[Flags], int]]]] = {
+    "alfworld": (8001, _alfworld),
+    "sciworld": (8003, _sciworld),
+    "agent": (8010, _agent),
+}
 """Name: default port, and what runs it until it is told to stop; the answer is the exit code."""
 
 

@@ -6,11 +6,7 @@ minute; a solution never changes while package and identity hash stay the same, 
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -18,20 +14,12 @@ import orjson
 
 from services.sciworld.jvm import SCIENCEWORLD_VERSION
 from services.sciworld.simulator import Simulator
+from shared.cache import cache_folder, replacing
 
 log = logging.getLogger(__name__)
 
 KEY: Final = f"scienceworld-{SCIENCEWORLD_VERSION}-hash2"
 """Part of every path: solutions of another engine are not found."""
-
-
-def cache_folder() -> Path:
-    """``RESTEP_CACHE``, or restep's folder in the platform's cache."""
-    if given := os.environ.get("RESTEP_CACHE"):
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "restep"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "restep"
 
 
 class GoldPaths:
@@ -63,15 +51,7 @@ class GoldPaths:
     def _keep(self, path: Path, actions: tuple[str, ...]) -> None:
         """Write under another name, then rename: readers see all of it or nothing. A cache that cannot be written is none."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(orjson.dumps(actions))
-                Path(name).replace(path)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    Path(name).unlink()
-                raise
+            with replacing(path) as file:
+                file.write(orjson.dumps(actions))
         except OSError as error:
             log.warning("gold path not cached: %s", error)

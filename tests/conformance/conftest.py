@@ -56,6 +56,15 @@ SUBJECTS = (
         options={"simplification": "easy"},
         needs="scienceworld",
     ),
+    Subject(
+        name="alfworld",
+        arguments=("-c", _SERVE.format("alfworld")),
+        task_id="embedded_train/look_at_obj_in_light-AlarmClock-None-DeskLamp-3004/trial_S1_1",
+        split="embedded_train",
+        actions=("look", "go to sidetable 2", "take alarmclock 1 from sidetable 2", "go to drawer 1", "open drawer 1"),
+        slow_action="inventory",
+        options={"action_style": "old", "goal": "game", "expert": "explorer"},
+    ),
 )
 
 

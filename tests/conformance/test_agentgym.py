@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from services.alfworld.library import embedded_library
 from tests.conformance.conftest import Subject
 from tests.conformance.play import problem
 
@@ -49,6 +50,14 @@ async def test_a_score_is_on_its_scale(client: httpx.AsyncClient, subject: Subje
         failed = (await client.post("/agentgym/step", json={"id": slot, "action": "focus on door to hallway"})).json()
         last = (await client.post("/agentgym/step", json={"id": slot, "action": "focus on agent"})).json()
         assert -100 in (failed["score"], last["score"])
+    elif subject.name == "alfworld":  # the goal is all or nothing
+        await reset(client, slot, 0)
+        library = embedded_library()
+        answers = [
+            (await client.post("/agentgym/step", json={"id": slot, "action": action})).json()
+            for action in library.load(library.tasks()[0].id).walkthrough or ()
+        ]
+        assert [(answer["score"], answer["reward"]) for answer in answers] == [*[(0, 0)] * (len(answers) - 1), (1, 1)]
     else:
         await reset(client, slot, 0)
         taken = (await client.post("/agentgym/step", json={"id": slot, "action": "take key"})).json()
@@ -58,7 +67,7 @@ async def test_a_score_is_on_its_scale(client: httpx.AsyncClient, subject: Subje
 
 async def test_its_list_of_tasks_ends_where_it_ends_there(client: httpx.AsyncClient, subject: Subject) -> None:
     slot = await create(client)
-    tasks = {"sciworld": 4639, "cellar": 16}[subject.name]
+    tasks = {"sciworld": 4639, "cellar": 16, "alfworld": len(embedded_library().tasks())}[subject.name]
     assert (await reset(client, slot, tasks - 1)).status_code == 200
     problem(await reset(client, slot, tasks), "unknown_task")
     problem(await reset(client, slot, -1), "unknown_task")
