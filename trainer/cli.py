@@ -170,26 +170,26 @@ def pretrain(
     settings: Settings = None,
 ) -> None:
     """Make the base student again from the simulators' own text (hours on a CPU)."""
-    from trainer.pretrain import pretrain as run
-    from trainer.pretrain import pretrain_config
-
     with _interruptible():
+        from trainer.pretrain import pretrain as run
+        from trainer.pretrain import pretrain_config
+
         run(pretrain_config(out, settings or []))
 
 
 def _with_experiment(
     recipe: str, runs: Path, settings: list[str] | None, work: Callable[[Experiment], Coroutine[Any, Any, object]]
 ) -> None:
-    from trainer.experiment import Experiment
-    from trainer.recipe import load_recipe
+    with _interruptible():  # which takes its time to import
+        from trainer.experiment import Experiment
+        from trainer.recipe import load_recipe
 
-    chosen = load_recipe(recipe, settings or [])
+        chosen = load_recipe(recipe, settings or [])
 
-    async def run() -> None:
-        async with Experiment(chosen, runs, Console()) as experiment:
-            await work(experiment)
+        async def run() -> None:
+            async with Experiment(chosen, runs, Console()) as experiment:
+                await work(experiment)
 
-    with _interruptible():
         asyncio.run(run())
 
 

@@ -72,6 +72,9 @@ def serve(service: str, flags: Flags, *, follow_stdin: bool = False) -> int:
 
 def settings(kind: type[S], flags: Flags) -> S:
     """Settings from flags over environment variables. Raises ``invalid_request`` with the field named, ``data_not_found``."""
+    if foreign := sorted(flags.keys() - kind.model_fields.keys()):
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in foreign)
+        raise RestepError("invalid_request", f"{named}: not an option of this server")
     try:
         chosen = kind(**flags)
     except ValidationError as error:

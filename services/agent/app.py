@@ -12,7 +12,7 @@ from services.agent.backends.base import Backend
 from services.agent.backends.transformers import TransformersBackend
 from services.agent.metrics import Metrics
 from services.agent.openai_errors import OpenAiErrors
-from services.agent.openai_protocol import ChatRequest, CompletionRequest
+from services.agent.openai_protocol import ChatRequest, CompletionRequest, OpenAiError
 from services.agent.routes import openai, react
 from services.agent.service import AgentService
 from services.agent.settings import AgentSettings
@@ -35,7 +35,7 @@ def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait:
         service,
         Metrics(service),
         (react.router, openai.router),
-        (ReactStepRequest, LoadCheckpoint, ChatRequest, CompletionRequest),
+        (ReactStepRequest, LoadCheckpoint, ChatRequest, CompletionRequest, OpenAiError),
         title="restep agent",
         description="ReAct steps of a language model, ids in and ids out, and the OpenAI routes. Errors are problem details.",
         token=settings.token(),

@@ -11,9 +11,9 @@ from typing import Any, Final
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import PROBLEM_MEDIA_TYPE
+from shared.errors import ERRORS, PROBLEM_MEDIA_TYPE, RestepError
 
-PATHS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/models")
+PATHS: Final = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/models"})
 _TYPES: Final = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -25,7 +25,7 @@ class OpenAiErrors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] != "http" or not scope["path"].startswith(PATHS):
+        if scope["type"] != "http" or scope["path"] not in PATHS:
             return await self._app(scope, receive, send)
         start: Message | None = None
         body = b""
@@ -51,6 +51,19 @@ def openai_error(problem: dict[str, Any]) -> dict[str, Any]:
     status = int(problem["status"])
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return {"error": {"message": problem["detail"], "type": kind, "param": None, "code": problem["code"]}}
+
+
+def declared_openai(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI ``responses`` for rows of the error table in OpenAI's shape, one example a code."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        kind = ERRORS[code]
+        media = {"schema": {"$ref": "#/components/schemas/OpenAiError"}, "examples": {}}
+        entry = by_status.setdefault(kind.status, {"description": "", "content": {"application/json": media}})
+        entry["description"] = f"{entry['description']}; {kind.title}".removeprefix("; ")
+        problem = RestepError(code).problem().model_dump()
+        entry["content"]["application/json"]["examples"][code] = {"value": openai_error(problem)}
+    return by_status
 
 
 def _is_problem(start: Message) -> bool:

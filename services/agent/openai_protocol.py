@@ -113,3 +113,18 @@ class CompletionRequest(_Request):
 
 
 _Request.model_rebuild()
+
+
+class OpenAiFailure(BaseModel):
+    """What went wrong. ``code`` is a row of restep's own table of errors."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAiError(BaseModel):
+    """The body of every failure on these routes."""
+
+    error: OpenAiFailure

@@ -13,17 +13,29 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from services.agent.backends.base import Served
+from services.agent.openai_errors import declared_openai
 from services.agent.openai_protocol import ChatRequest, CompletionRequest
 from services.agent.service import AgentService
 from services.agent.text import Piece, complete, stream
-from services.http.boundary import declared, problem_response
+from services.http.boundary import problem_response
 from services.http.leaving import unless_left
 from services.http.wire import body_of, read
 from shared.errors import RestepError
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
-_FAILURES = declared("invalid_request", "unknown_model", "prompt_too_long", "queue_full", "draining", "not_ready")
+_EVERYWHERE = ("unauthorized", "not_ready")
+_FAILURES = declared_openai(
+    *_EVERYWHERE,
+    "malformed_json",
+    "invalid_request",
+    "body_too_large",
+    "unknown_model",
+    "prompt_too_long",
+    "queue_full",
+    "backend_failed",
+    "draining",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ class _Call:
         }
 
 
-@router.get("/models", responses=declared("not_ready"))
+@router.get("/models", responses=declared_openai(*_EVERYWHERE))
 async def models(request: Request) -> Response:
     """The checkpoint served."""
     service: AgentService = request.app.state.service

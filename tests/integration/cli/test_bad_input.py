@@ -115,3 +115,15 @@ def test_an_environment_that_is_not_there_is_named(tmp_path: Path) -> None:
         restep("collect", "golden", "demo", "--runs", str(tmp_path), "--set", "environments.sciworld.url=http://127.0.0.1:9")
     )
     assert "127.0.0.1:9" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["agent", "--workers", "3", "--expert"], "--expert, --workers: not an option of this server"),
+        (["sciworld", "--checkpoint", "base"], "--checkpoint: not an option of this server"),
+        (["sciworld", "--engine", "direct"], "--engine: not an option of this server"),
+    ],
+)
+def test_a_flag_of_another_server_is_refused_not_ignored(arguments: list[str], named: str) -> None:
+    assert named in complaint(restep("serve", *arguments))

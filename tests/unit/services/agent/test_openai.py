@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from services.agent.app import create_app
+from services.agent.openai_protocol import OpenAiError
 from services.agent.settings import AgentSettings
 from tests.support.tiny_model import tiny_tokenizer
 
@@ -163,3 +164,17 @@ async def test_openapi_describes_every_route(client: httpx.AsyncClient) -> None:
     assert {"ReactStepRequest", "AgentTurn", "ChatRequest", "CompletionRequest", "Problem"} <= set(
         document["components"]["schemas"]
     )
+
+
+def test_the_failures_of_these_routes_are_described_in_their_own_shape() -> None:
+    document = create_app(AgentSettings()).openapi()
+    assert "OpenAiError" in document["components"]["schemas"]
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/models"):
+        for operation in document["paths"][path].values():
+            failures = {status: one for status, one in operation["responses"].items() if status not in {"200", "422"}}
+            assert {"401", "503"} <= failures.keys()
+            for status, response in failures.items():
+                media = response["content"]["application/json"]
+                assert media["schema"] == {"$ref": "#/components/schemas/OpenAiError"}, status
+                for code, example in media["examples"].items():
+                    assert OpenAiError.model_validate(example["value"]).error.code == code
