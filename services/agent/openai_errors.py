@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import ERRORS, PROBLEM_MEDIA_TYPE, RestepError
 
-PATHS: Final = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/models"})
+PATHS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/models")
 _TYPES: Final = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -25,7 +25,7 @@ class OpenAiErrors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] != "http" or scope["path"] not in PATHS:
+        if scope["type"] != "http" or not _of_openai(scope["path"]):
             return await self._app(scope, receive, send)
         start: Message | None = None
         body = b""
@@ -44,6 +44,11 @@ class OpenAiErrors:
                     await send({"type": "http.response.body", "body": content})
 
         return await self._app(scope, receive, translated)
+
+
+def _of_openai(path: str) -> bool:
+    """Whether OpenAI's clients call ``path``; they also look below the routes, for one model by its name."""
+    return any(path == known or path.startswith(f"{known}/") for known in PATHS)
 
 
 def openai_error(problem: dict[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class OpenAiFailure(BaseModel):
 
     message: str
     type: str
-    param: str | None
+    param: str | None = None
     code: str
 
 
