@@ -97,7 +97,7 @@ async def test_a_game_that_it_cannot_read_is_corrupt(engine: TextWorldEngine) ->
     assert engine.metrics()["episodes_open"] == 0
 
 
-async def test_the_environment_on_it_offers_its_own_wording_only(engine: TextWorldEngine) -> None:
+async def test_the_environment_on_it_offers_its_own_wording_only_and_is_won_by_the_same_expert(engine: TextWorldEngine) -> None:
     environment = AlfWorld(embedded_library, engine)
     await environment.start()
     try:
@@ -105,8 +105,12 @@ async def test_the_environment_on_it_offers_its_own_wording_only(engine: TextWor
         with pytest.raises(RestepError) as refused:
             await environment.reset(environment.tasks()[0].id, 0, {"action_style": "old"})
         assert refused.value.code == "invalid_option"
-        with pytest.raises(RestepError):
-            await environment.expert(EpisodeKey(environment.tasks()[0].id, 0, ()), 50)
+        task, options = environment.tasks()[0].id, {"expert": "planner"}
+        advice = await environment.expert(EpisodeKey(task, 0, tuple(options.items())), 50)
+        episode = await environment.reset(task, 0, options)
+        won = [(await episode.step(action)).success for action in advice.actions]
+        assert won == [False] * (len(won) - 1) + [True]
+        await episode.close()
     finally:
         await environment.stop()
 
