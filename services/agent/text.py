@@ -28,7 +28,7 @@ class Piece:
 
 
 async def stream(served: Served, prompt: Sequence[int], sampling: Sampling, stops: Sequence[str]) -> AsyncGenerator[Piece]:
-    """The answer in pieces, cut before the first of ``stops``. Raises what :meth:`Served.generate` raises.
+    """The answer in pieces, cut before the one of ``stops`` that is complete first. Raises what :meth:`Served.generate` does.
 
     Closing the generator cancels the work. A cut answer keeps the ids up to the one that completed the stop string.
     """

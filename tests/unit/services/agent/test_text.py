@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.agent.backends.base import Generation, Listener, Served
@@ -47,16 +47,20 @@ async def pieces(served: Served, stops: Sequence[str]) -> list[Piece]:
     text=st.text(alphabet="aé😀 b\n", min_size=1, max_size=30),
     stops=st.lists(st.text(alphabet="aé😀b", min_size=1, max_size=3)),
 )
-def test_pieces_add_up_to_the_text_before_the_first_stop(path: Path, text: str, stops: list[str]) -> None:
-    ids = open_checkpoint(str(path)).encode(text)
+@example(text="aéa", stops=["é", "aéa"])
+def test_pieces_add_up_to_the_text_before_the_stop_that_is_complete_first(path: Path, text: str, stops: list[str]) -> None:
+    checkpoint = open_checkpoint(str(path))
+    ids = checkpoint.encode(text)
     assert len(ids) >= len(text) // 3
     served = Recital(path, ids)
-    places = [place for place in (text.find(stop) for stop in stops) if place >= 0]
-    expected = text[: min(places)] if places else text
+    so_far = [checkpoint.decode(ids[: n + 1]) for n in range(len(ids))]
+    stopped = next((grown for grown in so_far if any(stop in grown for stop in stops)), None)
+    assert (stopped is not None) == any(stop in text for stop in stops)
+    expected = text if stopped is None else stopped[: min(stopped.find(stop) for stop in stops if stop in stopped)]
 
     given_pieces = asyncio.run(pieces(served, stops))
     assert "".join(piece.text for piece in given_pieces) == expected
-    assert given_pieces[-1].finish_reason == ("stop" if places else "length")
+    assert given_pieces[-1].finish_reason == ("length" if stopped is None else "stop")
     assert all(piece.finish_reason is None for piece in given_pieces[:-1])
     whole = asyncio.run(complete(served, [1], Sampling(), stops))
     assert (whole.text, whole.token_ids) == (expected, given_pieces[-1].token_ids)
