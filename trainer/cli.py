@@ -102,6 +102,9 @@ def finetune(
 ) -> None:
     """Train one arm of a recipe on what was collected."""
     _with_experiment(recipe, runs, settings, lambda experiment: experiment.train(arm))
+    from trainer.ranks import leave_together
+
+    leave_together()
 
 
 @app.command()

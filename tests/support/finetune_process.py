@@ -12,6 +12,7 @@ from pathlib import Path
 from shared.errors import RestepError
 from tests.support.trajectories import sample
 from trainer.finetune import FinetuneConfig, finetune
+from trainer.ranks import leave_together
 
 SETTINGS = {"epochs": 4, "learning_rate": 3e-3, "batch_tokens": 400, "pack_tokens": 200, "save_steps": 3, "threads": 1}
 
@@ -26,5 +27,6 @@ if __name__ == "__main__":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
     try:
         finetune(config(Path(sys.argv[1]), Path(sys.argv[2])), sample())
+        leave_together()
     except RestepError as failure:
         sys.exit(str(failure))

@@ -20,6 +20,7 @@ from trainer.attention import use_document_attention
 from trainer.checkpoint import open_base
 from trainer.masked_trainer import MaskedTrainer
 from trainer.pack import Pack
+from trainer.ranks import leave_together
 from trainer.render import Rendered, Renderer
 from trainer.weights import Normalisation, normalise
 
@@ -109,6 +110,7 @@ def _main(checkpoint: Path, output: Path) -> None:
     line, gradients = step(load(checkpoint), packs, output.parent / "trainer", accumulation=2)
     if line:
         torch.save({"line": line, "gradients": gradients}, output)
+    leave_together()
 
 
 if __name__ == "__main__":
