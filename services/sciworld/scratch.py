@@ -190,8 +190,3 @@ class Desk:
             await self.shard.run(self.shard.release, scratch.simulator)
         except EngineLost:
             return
-
-    async def clear(self) -> None:
-        """Give every parked simulator back."""
-        while self._parked:
-            await self.release(self._parked.popitem()[1])

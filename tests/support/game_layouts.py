@@ -6,11 +6,14 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from services.alfworld.fetch import GAMES, TRAJECTORIES
 from services.alfworld.source import GameText
+from tests.support.file_server import Files, file_server
 
 DOMAIN = "(define (domain alfred))"
 IDS = (
@@ -93,3 +96,13 @@ def zip_of(rows: Iterable[tuple[str, bytes]]) -> bytes:
         for name, one in rows:
             archive.writestr(zipfile.ZipInfo(name), one, zipfile.ZIP_DEFLATED)
     return content.getvalue()
+
+
+@contextmanager
+def served_archives() -> Generator[Files]:
+    """A server that has the benchmark's two archives of :func:`games`, under the paths a download asks for."""
+    rows = members(games())
+    with file_server() as served:
+        served.content[f"/{GAMES}"] = zip_of(row for row in rows if row[0].endswith("pddl"))
+        served.content[f"/{TRAJECTORIES}"] = zip_of(row for row in rows if row[0].endswith("json"))
+        yield served

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from services.alfworld.fetch import GAMES, TRAJECTORIES
+from services.alfworld.fetch import GAMES
 from services.alfworld.folder import NAME
-from tests.support.file_server import Files, file_server
-from tests.support.game_layouts import IDS, games, members, write_folder, zip_of
+from tests.support.file_server import Files
+from tests.support.game_layouts import IDS, games, served_archives, write_folder
 
 
 class Restep:
@@ -55,10 +55,7 @@ def restep(tmp_path: Path) -> Restep:
 
 @pytest.fixture
 def files() -> Iterator[Files]:
-    rows = members(games())
-    with file_server() as served:
-        served.content[f"/{GAMES}"] = zip_of(row for row in rows if row[0].endswith("pddl"))
-        served.content[f"/{TRAJECTORIES}"] = zip_of(row for row in rows if row[0].endswith("json"))
+    with served_archives() as served:
         yield served
 
 

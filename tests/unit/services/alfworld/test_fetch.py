@@ -11,16 +11,13 @@ import pytest
 from services.alfworld.fetch import GAMES, PACK, RECORD, TRAJECTORIES, fetch_games
 from services.alfworld.pack import Pack
 from shared.errors import RestepError
-from tests.support.file_server import Files, file_server
-from tests.support.game_layouts import IDS, games, members, zip_of
+from tests.support.file_server import Files
+from tests.support.game_layouts import IDS, games, members, served_archives, zip_of
 
 
 @pytest.fixture
 def files() -> Iterator[Files]:
-    rows = members(games())
-    with file_server() as served:
-        served.content[f"/{GAMES}"] = zip_of(row for row in rows if row[0].endswith("pddl"))
-        served.content[f"/{TRAJECTORIES}"] = zip_of(row for row in rows if row[0].endswith("json"))
+    with served_archives() as served:
         yield served
 
 
