@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from trainer.corpus import Message
+from trainer.dialogue import Message
 from trainer.mixture import encode_dialogue
 
 

@@ -8,25 +8,25 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerFast
 
 from trainer.chat_format import Codec
-from trainer.corpus import Message, Play, Think, copying, doing, tell
+from trainer.corpus import tell
+from trainer.dialogue import Message
+from trainer.play import Play
 from trainer.vocabulary import END, START
+from trainer.worlds.world import World
 
 EXERCISES: Final = ((0.13, 0.75, 320), (0.75, 0.45, 700), (1.01, 0.25, 1400))
 """The curriculum: up to this share of the budget, this share of exercises, documents of at most so many tokens."""
 PLAIN: Final = 0.06
 """Share of documents read word by word, so that text without the known phrases is not strange."""
-IN_ROOMS: Final = 0.7
-"""Share of exercises that are set in a room that was seen, after the first stage."""
-KINDS: Final = {"errand": 0.72, "wander": 0.1, "expert": 0.18}
-"""Shares of the kinds of play."""
-
+IN_PLACES: Final = 0.7
+"""Share of exercises that are set in a place that was seen, after the first stage."""
 OBSERVATION_WEIGHT = 0.3
 """Observations teach reading (what a look lists is repeated copying); answers are what is wanted."""
 
@@ -65,55 +65,51 @@ def encode_dialogue(messages: Sequence[Message], tokenizer: PreTrainedTokenizerF
     return Document(ids, weights)
 
 
-class World(Protocol):
-    """What is said about the environment besides its plays."""
+class Source:
+    """What one world gives: its plays by kind, the places seen in them, its names."""
 
-    places: list[str]
-    instruction: str
-    think: Think
+    def __init__(self, world: World, plays: Sequence[Play], names: Sequence[str]) -> None:
+        by_kind = [([play for play in plays if play.kind == kind], share) for kind, share in world.kinds.items()]
+        self._plays = [some for some, _ in by_kind if some]
+        self._weights = [share for some, share in by_kind if some]
+        self._looks = sorted({look for play in plays for look in world.looks(play)})
+        self._names, self.world = names, world
+
+    def exercise(self, rng: random.Random, *, in_places: bool) -> list[Message]:
+        """A short dialogue that exercises copying, in places really seen where ``in_places``."""
+        if in_places and rng.random() < IN_PLACES:
+            done = self.world.doing(rng.choice(self._looks), rng)
+            if done is not None:
+                return done
+        return self.world.exercise(self._names, rng)
+
+    def told(self, rng: random.Random) -> list[Message]:
+        """A play, worded anew."""
+        while True:
+            plays = rng.choices(self._plays, self._weights)[0]
+            messages = tell(rng.choice(plays), self.world, rng)
+            if messages is not None:
+                return messages
 
 
 class Mixture:
-    """Draws batches. ``progress`` in 0..1 is the share of the token budget already seen."""
+    """Draws batches from sources by their worlds' shares. ``progress`` in 0..1 is the share of the budget already seen."""
 
     def __init__(
-        self,
-        plays: Sequence[Play],
-        names: Sequence[str],
-        world: World,
-        tokenizer: PreTrainedTokenizerFast,
-        plain: PreTrainedTokenizerFast,
-        seed: int,
+        self, sources: Sequence[Source], tokenizer: PreTrainedTokenizerFast, plain: PreTrainedTokenizerFast, seed: int
     ) -> None:
-        by_kind = {kind: [play for play in plays if play.kind == kind] for kind in KINDS}
-        self._plays = {kind: some for kind, some in by_kind.items() if some}
-        seen = (step.observation for play in plays for step in play.steps if step.action == "look around")
-        self._looks = sorted({*seen, *(play.look for play in plays)})
-        self._names, self._world = names, world
+        self._sources, self._shares = sources, [source.world.share for source in sources]
         self._tokenizer, self._plain, self._seed = tokenizer, plain, seed
 
     def document(self, rng: random.Random, progress: float) -> Document:
         """One dialogue, worded anew."""
+        source = rng.choices(self._sources, self._shares)[0]
         stage = next(number for number, (until, _, _) in enumerate(EXERCISES) if progress < until)
         _, exercises, longest = EXERCISES[stage]
         tokenizer = self._plain if rng.random() < PLAIN else self._tokenizer
         if rng.random() < exercises:
-            return encode_dialogue(self._exercise(rng, in_rooms=stage > 0), tokenizer, longest)
-        return encode_dialogue(self._told(rng), tokenizer, longest)
-
-    def _exercise(self, rng: random.Random, *, in_rooms: bool) -> list[Message]:
-        if in_rooms and rng.random() < IN_ROOMS:
-            done = doing(rng.choice(self._looks), self._world.instruction, self._world.think, rng)
-            if done is not None:
-                return done
-        return copying(self._names, self._world.places, self._world.think, rng)
-
-    def _told(self, rng: random.Random) -> list[Message]:
-        while True:
-            kind = rng.choices(list(self._plays), [KINDS[kind] for kind in self._plays])[0]
-            messages = tell(rng.choice(self._plays[kind]), self._world.instruction, self._world.think, rng)
-            if messages is not None:
-                return messages
+            return encode_dialogue(source.exercise(rng, in_places=stage > 0), tokenizer, longest)
+        return encode_dialogue(source.told(rng), tokenizer, longest)
 
     def batch(self, number: int, progress: float, tokens: int, block_tokens: int) -> list[Block]:
         """About ``tokens`` tokens in blocks of at most ``block_tokens`` padded ones, short documents first."""

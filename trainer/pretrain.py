@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -28,29 +27,32 @@ from transformers import PreTrainedTokenizerFast
 from shared.errors import RestepError
 from shared.react import system_prompt
 from trainer.copy_accuracy import CopyProbe
-from trainer.corpus import Play, copying, listed_names, tell
+from trainer.corpus import tell
+from trainer.dialogue import Message
 from trainer.files import write_whole
-from trainer.mixture import Mixture
+from trainer.mixture import Mixture, Source
 from trainer.options import Options
-from trainer.plays import SPLIT, PlayFile, PlayOptions, collect_plays
+from trainer.play import Play, PlayFile
+from trainer.plays import collect_plays
 from trainer.pretrain_loop import LOG, PretrainLoop, Schedule, Shape
 from trainer.recipe import lay_over
 from trainer.vocabulary import build_tokenizer, load_tokenizer
+from trainer.worlds.table import PlayOptions, worlds
+from trainer.worlds.world import World
 
 log = logging.getLogger(__name__)
 
-PLAYS: Final = "plays.jsonl"
 HELD_OUT: Final = 40
-"""One variation of so many is kept for measuring."""
+"""One task of so many is kept for measuring."""
 PROBED: Final = 40
-"""Held-out plays in a measurement."""
+"""Held-out plays of a world in a measurement."""
 
 
 class VocabularyOptions(Options):
     """The sizes of the tokenizer's parts."""
 
-    words: int = Field(default=1400, ge=260, description="byte-level BPE")
-    phrases: int = Field(default=500, ge=0, description="fixed phrases")
+    words: int = Field(default=1600, ge=260, description="byte-level BPE")
+    phrases: int = Field(default=650, ge=0, description="fixed phrases")
 
 
 class PretrainConfig(Options):
@@ -68,10 +70,18 @@ class PretrainConfig(Options):
         """Plays, tokenizers, checkpoint and log."""
         return self.out / "work"
 
+    def plays(self, name: str) -> PlayFile:
+        """What was played of a world."""
+        return PlayFile(self.work / "plays" / f"{name}.jsonl")
+
+    def versions(self, name: str) -> Path:
+        """Engine and data that a world was played with."""
+        return self.work / "plays" / f"{name}.json"
+
     @property
-    def plays(self) -> PlayFile:
-        """What was played."""
-        return PlayFile(self.work / PLAYS)
+    def worlds(self) -> dict[str, World]:
+        """Whose text is learned."""
+        return worlds(self.play)
 
 
 def pretrain_config(out: Path, settings: Sequence[str] = ()) -> PretrainConfig:
@@ -94,7 +104,7 @@ def pretrain(config: PretrainConfig) -> Path:
     asyncio.run(_play(config))
     tokenizers = Tokenizers(config)
     if not tokenizers.made:
-        tokenizers.make(config.plays.plays())
+        tokenizers.make()
     arguments: tuple[Any, ...] = (config, config.work / "rendezvous")
     (config.work / "rendezvous").unlink(missing_ok=True)
     multiprocessing.spawn(_train, arguments, nprocs=config.processes)  # pyright: ignore[reportPrivateImportUsage]
@@ -102,41 +112,39 @@ def pretrain(config: PretrainConfig) -> Path:
 
 
 async def _play(config: PretrainConfig) -> None:
-    from services.sciworld.environment import SciWorld  # the simulator is an extra of its own
-    from services.sciworld.house import ROOMS
-
-    environment = SciWorld()
-    await environment.start()
-    try:
-        await collect_plays(environment, config.play, config.plays, ROOMS)
-    finally:
-        await environment.stop()
+    for name, world in config.worlds.items():
+        environment = world.environment()
+        await environment.start()
+        try:
+            info = environment.info()
+            versions = {"engine": info.engine_version, "data": info.data_version, "split": world.split}
+            config.versions(name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(config.versions(name), orjson.dumps(versions))
+            await collect_plays(world, environment, config.plays(name), seed=config.play.seed, sessions=config.play.sessions)
+        finally:
+            await environment.stop()
 
 
 def held_out(play: Play) -> bool:
-    """Whether a play's variation is kept for measuring; by a stable hash, whatever else is played."""
-    digest = hashlib.sha256(f"{play.task}/{play.variation}".encode()).digest()
+    """Whether a play's task is kept for measuring; by a stable hash, whatever else is played."""
+    digest = hashlib.sha256(play.task_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") % HELD_OUT == 0
 
 
-def vocabulary_names(plays: Sequence[Play], places: Sequence[str]) -> list[str]:
+def vocabulary_names(plays: Sequence[Play], world: World) -> list[str]:
     """Names of places, and of things seen in at least two plays; of at most four words."""
     seen: Counter[str] = Counter()
     for play in plays:
         looks = [play.look, *(step.observation for step in play.steps)]
-        seen.update(list(dict.fromkeys(name for look in looks for name in listed_names(look))))
+        seen.update(list(dict.fromkeys(name for look in looks for name in world.names(look))))
+    places = list(world.places)
     return [*places, *(n for n, times in seen.items() if times > 1 and n not in places and len(n.split()) <= 4)]
 
 
 class Tokenizers:
-    """The tokenizer of a run, its sibling without phrases, and the names both hold as single tokens."""
+    """The tokenizer of a run, its sibling without phrases, and the names both hold as single tokens, by world."""
 
     def __init__(self, config: PretrainConfig) -> None:
-        from services.sciworld.house import ROOMS
-        from services.sciworld.instruction import INSTRUCTION
-        from services.sciworld.thoughts import thought
-
-        self.places, self.instruction, self.think = list(ROOMS), INSTRUCTION, thought
         self._config = config
         self._names_file = config.work / "names.json"
 
@@ -145,25 +153,31 @@ class Tokenizers:
         """Whether :meth:`make` has finished."""
         return self._names_file.exists()
 
-    def make(self, plays: Sequence[Play]) -> None:
+    def make(self) -> None:
         """Learn the vocabulary from plays, told once, and from exercises."""
         rng = random.Random(0)
-        learned = [play for play in plays if not held_out(play)]
-        names = vocabulary_names(learned, self.places)
-        told = [tell(play, self.instruction, self.think, rng) or [] for play in learned]
-        told += [copying(names, self.places, self.think, rng) for _ in range(max(len(learned) // 2, 1))]
-        texts = [message.text for dialogue in told for message in dialogue if message.role != "system"]
+        names: dict[str, list[str]] = {}
+        told: list[list[Message]] = []
+        for name, world in self._config.worlds.items():
+            learned = [play for play in self._config.plays(name).plays() if not held_out(play)]
+            names[name] = vocabulary_names(learned, world)
+            told += [tell(play, world, rng) or [] for play in learned]
+            told += [world.exercise(names[name], rng) for _ in range(max(len(learned) // 2, 1))]
         sizes = self._config.vocabulary
         whole, plain = build_tokenizer(
-            texts, names, words=sizes.words, phrases=sizes.phrases, instruction=system_prompt(self.instruction)
+            [message.text for dialogue in told for message in dialogue if message.role != "system"],
+            list(dict.fromkeys(name for some in names.values() for name in some)),
+            words=sizes.words,
+            phrases=sizes.phrases,
+            instructions=[system_prompt(world.instruction) for world in self._config.worlds.values()],
         )
         whole.save_pretrained(self._config.work / "tokenizer")
         plain.save_pretrained(self._config.work / "plain")
         write_whole(self._names_file, orjson.dumps(names))
 
-    def names(self) -> list[str]:
-        """Names that are single tokens where they can be."""
-        return orjson.loads(self._names_file.read_bytes())
+    def names(self, world: str) -> list[str]:
+        """Names of a world that are single tokens where they can be."""
+        return orjson.loads(self._names_file.read_bytes())[world]
 
     def load(self, part: str) -> PreTrainedTokenizerFast:
         """``tokenizer`` or ``plain``."""
@@ -180,18 +194,16 @@ def _train(rank: int, config: PretrainConfig, rendezvous: Path) -> None:
         )
     try:
         tokenizers = Tokenizers(config)
-        tokenizer, names = tokenizers.load("tokenizer"), tokenizers.names()
-        plays = config.plays.plays()
-        mixture = Mixture(
-            [play for play in plays if not held_out(play)],
-            names,
-            tokenizers,
-            tokenizer,
-            tokenizers.load("plain"),
-            config.schedule.seed,
-        )
+        tokenizer = tokenizers.load("tokenizer")
+        plays = {name: config.plays(name).plays() for name in config.worlds}
+        sources = [
+            Source(world, [play for play in plays[name] if not held_out(play)], tokenizers.names(name))
+            for name, world in config.worlds.items()
+        ]
+        mixture = Mixture(sources, tokenizer, tokenizers.load("plain"), config.schedule.seed)
         loop = PretrainLoop(config.shape, config.schedule, mixture, tokenizer, config.work)
-        loop.run(_probe(plays, names, tokenizers, tokenizer).measure)
+        probes = {name: _probe(world, plays[name], tokenizers.names(name), tokenizer) for name, world in config.worlds.items()}
+        loop.run(lambda model: {f"{name}_{key}": of for name, p in probes.items() for key, of in p.measure(model).items()})
         if rank == 0:
             export(loop, tokenizer, config)
     finally:
@@ -199,13 +211,9 @@ def _train(rank: int, config: PretrainConfig, rendezvous: Path) -> None:
             distributed.destroy_process_group()
 
 
-def _probe(
-    plays: Sequence[Play], names: Sequence[str], tokenizers: Tokenizers, tokenizer: PreTrainedTokenizerFast
-) -> CopyProbe:
+def _probe(world: World, plays: Sequence[Play], names: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> CopyProbe:
     rng = random.Random(0)
-    told = [
-        tell(play, tokenizers.instruction, tokenizers.think, rng) for play in plays if held_out(play) and play.kind != "expert"
-    ]
+    told = [tell(play, world, rng) for play in plays if held_out(play) and play.kind != "expert"]
     return CopyProbe([dialogue[:14] for dialogue in told if dialogue][:PROBED], names, tokenizer)
 
 
@@ -234,19 +242,22 @@ def export(loop: PretrainLoop, tokenizer: PreTrainedTokenizerFast, config: Pretr
     settings = orjson.loads((config.out / "config.json").read_bytes())
     write_whole(config.out / "config.json", orjson.dumps({**settings, "dtype": "float32"}, option=orjson.OPT_INDENT_2))
     lines = (config.work / LOG).read_bytes().splitlines()
-    kinds = Counter(play.kind for play in config.plays.plays())
     card = {
         "name": "base",
         "parameters": sum(p.numel() for p in loop.model.parameters()),
         "vocabulary": len(tokenizer),
         **asdict(loop.counts),
-        "split": SPLIT,
-        "engine": f"scienceworld {version('scienceworld')} (hashCode=2)",
-        "plays": dict(sorted(kinds.items())),
-        "data_sha256": hashlib.sha256((config.work / PLAYS).read_bytes()).hexdigest(),
+        "plays": {name: _played(config, name) for name in config.worlds},
         "measured": orjson.loads(lines[-1]) if lines else {},
         "config": config.model_dump(mode="json", exclude={"out"}),
         "command": command(config),
         "license": "Apache-2.0",
     }
     write_whole(config.out / "card.json", orjson.dumps(card, option=orjson.OPT_INDENT_2))
+
+
+def _played(config: PretrainConfig, name: str) -> dict[str, Any]:
+    file = config.plays(name)
+    kinds = Counter(play.kind for play in file.plays())
+    digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
+    return {**orjson.loads(config.versions(name).read_bytes()), **dict(sorted(kinds.items())), "sha256": digest}

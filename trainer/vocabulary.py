@@ -59,11 +59,11 @@ def fixed_phrases(texts: Iterable[str], names: Sequence[str], count: int, weigh:
 
 
 def build_tokenizer(
-    texts: Sequence[str], names: Sequence[str], *, words: int, phrases: int, instruction: str
+    texts: Sequence[str], names: Sequence[str], *, words: int, phrases: int, instructions: Sequence[str]
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedTokenizerFast]:
     """The tokenizer, and a sibling with the same ids that knows no phrases (to read the same text word by word).
 
-    ``instruction`` is the system text; it is cut into a few phrases of its own, because it opens every episode.
+    ``instructions`` are the system texts; they are cut into a few phrases of their own, because one opens every episode.
     """
     base = _bpe(texts, words)
     whole_names = [f" {name}" for name in names if len(base.encode(f" {name}").ids) > 1]
@@ -74,7 +74,7 @@ def build_tokenizer(
             "system\n",
             "user\n",
             "assistant\n",
-            *re.findall(r"(?s).{40,}?(?:[,.\n]|$)|.+$", instruction),
+            *(part for text in instructions for part in re.findall(r"(?s).{40,}?(?:[,.\n]|$)|.+$", text)),
             *fixed_phrases(texts, names, phrases, base),
         ]
     )

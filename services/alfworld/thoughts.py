@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.alfworld import sentences
 from services.alfworld.explorer import EXAMINE, Explorer, Seen
 from services.alfworld.game import Move
 from services.alfworld.house import GO, OPEN, PUT, STATES, TAKE, USE
@@ -39,35 +40,29 @@ def _search(planner: Planner, explorer: Explorer, seen: Seen, name: str, place: 
     wanted = explorer.wanted(seen)
     kinds = list(planner.game.problem.numbers)
     kind = next((kinds[planner.house.kinds[thing]].removesuffix("type") for thing in sorted(wanted)), "thing")
-    article = "another" if wanted & seen.things else "an" if kind[0] in "aeiou" else "a"
-    missing = f"{article} {kind}"
-    if name == OPEN:
-        return f"The {place} is closed; there may be {missing} in it."
-    return f"I still have to find {missing}; I will look at the {place}."
+    return sentences.search(kind, place, closed=name == OPEN, another=bool(wanted & seen.things))
 
 
 def _towards(planner: Planner, deed: Move, name: str, place: str) -> str:
-    thing = _thing(planner, deed)
-    if name == OPEN:
-        return f"The {place} is closed, and I need it open to {'take' if deed.action.name == TAKE else 'put away'} the {thing}."
+    thing, closed = _thing(planner, deed), name == OPEN
     if deed.action.name == TAKE:
-        return f"I need the {thing}, which is at the {place}."
-    if deed.action.name == PUT:
-        return f"I will put the {thing} in or on the {place}."
+        return sentences.fetch(thing, place, closed=closed)
+    if deed.action.name == PUT or closed:
+        return sentences.bring(thing, place, closed=closed)
     if deed.action.name == USE:
-        return f"I have to turn on the {thing}, which is at the {place}."
-    return f"I have to {_VERBS[deed.action.name]} the {thing} with the {place}."
+        return sentences.approach_lamp(thing, place)
+    return sentences.approach(_VERBS[deed.action.name], thing, place)
 
 
 def _deed(planner: Planner, move: Move) -> str:
     thing, name = _thing(planner, move), move.action.name
     if name == TAKE:
-        return f"The {thing} is here and I need it."
+        return sentences.take(thing)
     if name == PUT:
-        return f"I put the {thing} down here."
+        return sentences.put(thing)
     if name == USE:
-        return f"The {thing} has to be turned on."
-    return f"The task needs the {thing} after I {_VERBS[name]} it here."
+        return sentences.turn_on(thing)
+    return sentences.make(_VERBS[name], thing)
 
 
 def _thing(planner: Planner, move: Move) -> str:
