@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
-import pytest
-
-from services.sciworld.instruction import INSTRUCTION
-from services.sciworld.thoughts import thought
 from shared.react import parse_turn, system_prompt
-from trainer.corpus import Play, PlayStep, copying, doing, errand_goal, listed_names, tell
+from trainer.corpus import tell
+from trainer.play import Play, PlayStep
+from trainer.worlds.sciworld import SciworldPlays, SciworldWorld
 
 KITCHEN = (
     "This room is called the kitchen. In it, you see: \n\tthe agent\n\ta substance called air\n"
@@ -18,12 +17,13 @@ KITCHEN = (
 )
 
 
+WORLD = SciworldWorld(SciworldPlays())
+
+
 def carrying() -> Play:
     return Play(
         "errand",
-        "find-plant",
-        3,
-        "easy",
+        "find-plant/3",
         "the task's own goal",
         KITCHEN,
         (
@@ -37,42 +37,17 @@ def carrying() -> Play:
     )
 
 
-def test_names_are_what_a_look_lists_without_doors_and_fillers() -> None:
-    assert listed_names(KITCHEN) == [
-        "counter",
-        "bowl",
-        "red apple",
-        "banana",
-        "drawer",
-        "glass jar",
-        "sodium chloride",
-        "green box",
-        "sink",
-    ]
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_an_errands_goal_names_what_succeeded_and_not_what_failed(seed: int) -> None:
-    goal = errand_goal(carrying(), random.Random(seed))
-    assert goal is not None
-    assert "red box" in goal
-    assert "hallway" in goal
-    assert "drawer" not in goal
-    assert "own goal" not in goal
-
-
 def test_an_errand_in_which_nothing_succeeded_has_no_goal() -> None:
     play = carrying()
-    failed = Play(play.kind, play.task, 3, "", play.goal, play.look, play.steps[:1])
-    assert errand_goal(failed, random.Random(0)) is None
-    assert tell(failed, INSTRUCTION, thought, random.Random(0)) is None
+    failed = replace(play, steps=play.steps[:1])
+    assert tell(failed, WORLD, random.Random(0)) is None
 
 
 def test_a_play_is_told_as_at_inference_and_without_opening_open_doors() -> None:
-    messages = tell(carrying(), INSTRUCTION, thought, random.Random(0))
+    messages = tell(carrying(), WORLD, random.Random(0))
     assert messages is not None
     assert messages[0].role == "system"
-    assert messages[0].text == system_prompt(INSTRUCTION)
+    assert messages[0].text == system_prompt(WORLD.instruction)
     assert messages[1].text.endswith("\n\n" + KITCHEN)
     turns = [parse_turn(message.text) for message in messages if message.role == "assistant"]
     assert [turn.error for turn in turns] == [None] * 5
@@ -82,37 +57,7 @@ def test_a_play_is_told_as_at_inference_and_without_opening_open_doors() -> None
 
 
 def test_an_experts_play_keeps_the_tasks_own_goal() -> None:
-    play = carrying()
-    expert = Play("expert", play.task, 3, "", play.goal, play.look, play.steps)
-    messages = tell(expert, INSTRUCTION, thought, random.Random(0))
+    expert = replace(carrying(), kind="expert")
+    messages = tell(expert, WORLD, random.Random(0))
     assert messages is not None
     assert messages[1].text.startswith("the task's own goal\n\n")
-
-
-def test_a_play_survives_being_stored() -> None:
-    assert Play.from_row(carrying().to_row()) == carrying()
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_exercises_only_ask_for_names_that_stand_in_the_context(seed: int) -> None:
-    names, places = (
-        ["red box", "banana", "wolf", "axe", "jug", "lighter", *(f"cup {i}" for i in range(8))],
-        ["kitchen", "workshop", "bathroom", "hallway"],
-    )
-    for messages in (
-        copying(names, places, thought, random.Random(seed)),
-        doing(KITCHEN, INSTRUCTION, thought, random.Random(seed)),
-    ):
-        assert messages is not None
-        before = ""
-        for message in messages:
-            if message.role == "assistant":
-                said = [name for name in [*names, *places, *listed_names(KITCHEN)] if f" {name}" in message.text]
-                assert said
-                assert all(name in before for name in said)
-            before += message.text
-
-
-def test_a_room_without_things_gives_no_exercise() -> None:
-    look = "This room is called the hallway. In it, you see: \n\tthe agent"
-    assert doing(look, INSTRUCTION, thought, random.Random(0)) is None

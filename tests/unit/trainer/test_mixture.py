@@ -1,35 +1,43 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from services.sciworld.instruction import INSTRUCTION
-from services.sciworld.thoughts import thought
-from trainer.corpus import Message, Play, PlayStep, Think
-from trainer.mixture import OBSERVATION_WEIGHT, Document, Mixture, encode_dialogue
+from trainer.dialogue import Message
+from trainer.mixture import OBSERVATION_WEIGHT, Document, Mixture, Source, encode_dialogue
+from trainer.play import Play, PlayStep
 from trainer.shipped import FOLDER
 from trainer.vocabulary import load_tokenizer
+from trainer.worlds.alfworld import AlfworldPlays, AlfworldWorld
+from trainer.worlds.sciworld import SciworldPlays, SciworldWorld
+from trainer.worlds.world import World
 
 LOOK = "This room is called the kitchen. In it, you see: \n" + "\n".join(f"\ta {name}" for name in ("red box", "banana", "jug"))
 NAMES = ["red box", "banana", "jug", "axe", "lighter", "bowl", "shovel", "battery", "wolf", "bed", "cup", "drawer"]
 
 
-@dataclass
-class House:
-    places: list[str] = field(default_factory=lambda: ["kitchen", "workshop", "hallway", "outside"])
-    instruction: str = INSTRUCTION
-    think: Think = thought
+ARRIVAL = "You arrive at desk 1. On the desk 1, you see a mug 1, and a pen 2."
+KINDS = ["desk", "mug", "pen", "shelf", "drawer", "bed", "cd", "book", "box", "pillow", "safe", "laptop", "cup"]
+
+
+def sources(share: float = 0.4) -> list[Source]:
+    pick = PlayStep("pick up banana", "You move the banana to the inventory.", ("pick", "banana"))
+    rooms = [Play("errand", f"boil/{i}", "goal", LOOK, (pick,) * (i % 3 + 1)) for i in range(5)]
+    steps = (
+        PlayStep("go to desk 1", ARRIVAL, ("search", "mug", "desk 1")),
+        PlayStep("take mug 1 from desk 1", "You pick up the mug 1 from the desk 1.", ("take", "mug 1", "desk 1")),
+    )
+    houses = [Play("errand", f"embedded_train/{i}", "goal", "You see a desk 1.", steps) for i in range(5)]
+    worlds: list[World] = [SciworldWorld(SciworldPlays()), AlfworldWorld(AlfworldPlays(share=share))]
+    return [Source(worlds[0], rooms, NAMES), Source(worlds[1], houses, KINDS)]
 
 
 @pytest.fixture(scope="module")
 def mixture() -> Mixture:
-    step = PlayStep("pick up banana", "You move the banana to the inventory.", ("pick", "banana"))
-    plays = [Play("errand", "boil", i, "", "goal", LOOK, (step,) * (i % 3 + 1)) for i in range(5)]
     tokenizer = load_tokenizer(FOLDER)
-    return Mixture(plays, NAMES, House(), tokenizer, tokenizer, seed=3)
+    return Mixture(sources(), tokenizer, tokenizer, seed=3)
 
 
 def test_a_batch_depends_on_seed_and_number_alone(mixture: Mixture) -> None:
@@ -69,3 +77,12 @@ def test_a_document_ends_after_a_whole_message() -> None:
     assert len(cut.ids) <= 60 < len(whole.ids)
     assert str(tokenizer.decode(cut.ids)).endswith("Action: wait<|im_end|>\n")
     assert set(whole.weights) == {0.0, OBSERVATION_WEIGHT, 1.0}
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.6, 0.3, 0.7), (6.0, 0.8, 1.0)])
+def test_worlds_are_told_of_by_their_shares(share: float, least: float, most: float) -> None:
+    tokenizer = load_tokenizer(FOLDER)
+    mixture = Mixture(sources(share), tokenizer, tokenizer, seed=3)
+    texts = [str(tokenizer.decode(mixture.document(random.Random(n), 0.99).ids)) for n in range(200)]
+    houses = [text for text in texts if "mug 1" in text or "You are in a room of a house" in text]
+    assert least < len(houses) / len(texts) < most

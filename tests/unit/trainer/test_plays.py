@@ -1,52 +1,26 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from services.sciworld.environment import SciWorld, SciWorldEpisode
-from services.sciworld.house import ROOMS
 from services.sciworld.tasks import VARIATIONS
 from shared.environment import EpisodeKey
 from shared.protocol import ExpertAdvice, TaskInfo
-from trainer.corpus import Play, PlayStep
-from trainer.plays import PlayFile, PlayOptions, collect_plays, play_one, room_of, tasks_by_type, way
-
-
-def test_the_way_leads_through_doors() -> None:
-    assert way(ROOMS, "workshop", "foundry") in (
-        ["hallway", "kitchen", "outside", "foundry"],
-        ["hallway", "greenhouse", "outside", "foundry"],
-    )
-    assert way(ROOMS, "kitchen", "kitchen") == []
-    assert way(ROOMS, "kitchen", "cellar") == []
-
-
-def test_a_room_is_read_from_a_look() -> None:
-    assert room_of("This outside location is called the outside. Here you see:") == "outside"
-    assert room_of("The door is closed.") == ""
-
-
-def test_a_line_cut_off_by_a_kill_is_played_again_and_harms_no_other(tmp_path: Path) -> None:
-    file = PlayFile(tmp_path / "plays.jsonl")
-    play = Play("wander", "boil", 1, "", "goal", "look", (PlayStep("wait", "You wait."),))
-    file.add(2, play)
-    file.add(0, play)
-    with (tmp_path / "plays.jsonl").open("ab") as raw:
-        raw.write(b'{"number": 1, "kind"')
-    assert [row["number"] for row in file.rows()] == [0, 2]
-    file.add(1, play)
-    assert [row["number"] for row in file.rows()] == [0, 1, 2]
-    assert file.plays() == [play] * 3
+from trainer.play import Play, PlayFile
+from trainer.plays import collect_plays, play_one, tasks_by_type
+from trainer.worlds.sciworld import SciworldPlays, SciworldWorld
 
 
 async def test_a_task_outside_the_train_split_is_refused() -> None:
-    environment = SciWorld(1)
+    environment, world = SciWorld(1), SciworldWorld(SciworldPlays())
     for split in ("dev", "test"):
         stray = {"boil": [TaskInfo(id="boil/20", split=split, type="boil")]}
         with pytest.raises(AssertionError, match="only train"):
-            await play_one(environment, PlayOptions(), 0, stray, ROOMS)
+            await play_one(world, environment, stray, random.Random(0))
 
 
 class Watched(SciWorld):
@@ -72,13 +46,12 @@ async def test_only_train_variations_are_played_and_a_stopped_collection_goes_on
     await environment.start()
     try:
         file = PlayFile(tmp_path / "plays.jsonl")
-        await collect_plays(environment, PlayOptions(plays=4, sessions=2), file, ROOMS)
+        await collect_plays(SciworldWorld(SciworldPlays(plays=4)), environment, file, seed=0, sessions=2)
         first = file.rows()
-        await collect_plays(environment, PlayOptions(plays=8, sessions=2), file, ROOMS)
+        await collect_plays(SciworldWorld(SciworldPlays(plays=8)), environment, file, seed=0, sessions=2)
         assert [row for row in file.rows() if row["number"] < 4] == first
-        again = await play_one(
-            environment, PlayOptions(), int(first[0]["number"]), tasks_by_type(environment.tasks("train")), ROOMS
-        )
+        tasks = tasks_by_type(environment.tasks("train"))
+        again = await play_one(SciworldWorld(SciworldPlays()), environment, tasks, random.Random(f"0/{first[0]['number']}"))
     finally:
         await environment.stop()
     assert again is not None
@@ -87,19 +60,4 @@ async def test_only_train_variations_are_played_and_a_stopped_collection_goes_on
     for task_id in environment.begun:
         name, _, variation = task_id.rpartition("/")
         assert int(variation) < VARIATIONS[name][0]
-    assert not [task_id for task_id in environment.asked if task_id.startswith(PlayOptions().unseen)]
-
-
-def test_which_tasks_an_expert_play_takes_leaves_out_what_is_taught_later_and_what_takes_too_long() -> None:
-    unseen = PlayOptions().unseen
-    assert [name for name in VARIATIONS if name.startswith(unseen)] == [
-        "find-living-thing",
-        "find-non-living-thing",
-        "find-plant",
-        "find-animal",
-        "lifespan-longest-lived",
-        "lifespan-shortest-lived",
-        "lifespan-longest-lived-then-shortest-lived",
-        "mendelian-genetics-known-plant",
-        "mendelian-genetics-unknown-plant",
-    ]
+    assert not [task_id for task_id in environment.asked if task_id.startswith(SciworldPlays().unseen)]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,16 @@ from services.sciworld.instruction import INSTRUCTION
 from services.sciworld.thoughts import thought
 from shared.errors import RestepError
 from trainer.copy_accuracy import CopyProbe
-from trainer.corpus import Kind, Play, PlayStep, Think, doing, listed_names
-from trainer.mixture import Block, Mixture
+from trainer.mixture import Block, Mixture, Source
+from trainer.play import Kind, Play, PlayStep
 from trainer.pretrain import command, held_out, pretrain, pretrain_config, vocabulary_names
 from trainer.pretrain_loop import CHECKPOINT, PretrainLoop, Schedule, Shape, make_model, rate_scale, weighted_nll
 from trainer.shipped import FOLDER
 from trainer.vocabulary import load_tokenizer
+from trainer.worlds.alfworld import AlfworldPlays, AlfworldWorld
+from trainer.worlds.sciworld import SciworldPlays, SciworldWorld
+from trainer.worlds.sciworld_exercises import doing
+from trainer.worlds.sciworld_look import listed_names
 
 LOOK = "This room is called the kitchen. In it, you see: \n" + "\n".join(f"\ta {name}" for name in ("red box", "banana", "jug"))
 KITCHEN = (
@@ -34,21 +37,17 @@ KINDS: tuple[tuple[Kind, str], ...] = (("errand", ""), ("expert", "easy"))
 TINY = Shape(hidden=16, layers=1, head=8, feed_forward=16)
 
 
-@dataclass
-class House:
-    places: list[str] = field(default_factory=lambda: ["kitchen", "workshop", "hallway", "outside"])
-    instruction: str = INSTRUCTION
-    think: Think = thought
+WORLD = SciworldWorld(SciworldPlays())
 
 
 def plays() -> list[Play]:
     step = PlayStep("pick up banana", "You move the banana to the inventory.", ("pick", "banana"))
-    return [Play("errand", "boil", i, "", "goal", LOOK, (step,)) for i in range(80)]
+    return [Play("errand", f"boil/{i}", "goal", LOOK, (step,)) for i in range(80)]
 
 
 def loop(out: Path, schedule: Schedule) -> PretrainLoop:
     tokenizer = load_tokenizer(FOLDER)
-    return PretrainLoop(TINY, schedule, Mixture(plays(), NAMES, House(), tokenizer, tokenizer, 0), tokenizer, out)
+    return PretrainLoop(TINY, schedule, Mixture([Source(WORLD, plays(), NAMES)], tokenizer, tokenizer, 0), tokenizer, out)
 
 
 def weights(model: Any) -> torch.Tensor:
@@ -74,7 +73,7 @@ def test_key_and_value_heads_are_shared_by_groups_of_heads() -> None:
 
 def test_the_command_names_what_was_changed_and_makes_the_same_run(tmp_path: Path) -> None:
     assert command(pretrain_config(tmp_path)) == "restep pretrain FOLDER"
-    settings = ["processes=1", "schedule.tokens=5000", 'play.unseen=["find-"]']
+    settings = ["processes=1", "schedule.tokens=5000", 'play.sciworld.unseen=["find-"]']
     changed = pretrain_config(tmp_path, settings)
     told = command(changed)
     assert sorted(told.split(" --set ")[1:]) == sorted(settings)
@@ -125,16 +124,18 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
-def test_held_out_variations_are_few_stable_and_a_matter_of_the_variation_alone() -> None:
-    some = [Play(kind, "boil", i, s, "", "", ()) for i in range(2000) for kind, s in KINDS]
-    out = [play.variation for play in some if held_out(play)]
+def test_held_out_tasks_are_few_stable_and_a_matter_of_the_task_alone() -> None:
+    some = [Play(kind, f"boil/{i}", "", "", (), {"simplification": s}) for i in range(2000) for kind, s in KINDS]
+    out = [play.task_id for play in some if held_out(play)]
     assert 2 * 20 < len(out) < 2 * 90
     assert out[::2] == out[1::2]
 
 
 def test_names_are_those_seen_in_two_plays_and_every_place() -> None:
-    rare = Play("errand", "boil", 1, "", "", LOOK + "\n\ta wolf", ())
-    assert vocabulary_names([*plays(), rare], ["kitchen"]) == ["kitchen", "red box", "banana", "jug"]
+    rare = Play("errand", "boil/1", "", LOOK + "\n\ta wolf", ())
+    assert vocabulary_names([*plays(), rare], WORLD) == [*WORLD.places, "red box", "banana", "jug"]
+    house = Play("errand", "embedded_train/x", "", "Looking quickly around you, you see a desk 2, and a desk 1.", ())
+    assert vocabulary_names([house, house], AlfworldWorld(AlfworldPlays())) == ["desk"]
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
@@ -156,8 +157,14 @@ def test_the_shipped_base_copies_the_goals_names_into_thought_and_action() -> No
 
 
 @pytest.mark.slow
-def test_the_whole_command_on_the_real_simulator(tmp_path: Path) -> None:
-    small = ["play.plays=12", "play.sessions=2", "vocabulary.phrases=20", "vocabulary.words=400"]
+def test_the_whole_command_on_the_real_engines(tmp_path: Path) -> None:
+    small = [
+        "play.sciworld.plays=12",
+        "play.alfworld.plays=40",
+        "play.sessions=2",
+        "vocabulary.phrases=20",
+        "vocabulary.words=400",
+    ]
     tiny = ["shape.hidden=16", "shape.layers=1", "shape.head=8", "shape.feed_forward=16"]
     short = ["schedule.tokens=600", "schedule.batch_tokens=200", "processes=2"]
     out = pretrain(pretrain_config(tmp_path / "base", [*small, *tiny, *short]))
@@ -165,6 +172,9 @@ def test_the_whole_command_on_the_real_simulator(tmp_path: Path) -> None:
     assert model.dtype == torch.float32
     card = json.loads((out / "card.json").read_text())
     assert card["tokens"] == 600
-    assert card["split"] == "train"
+    assert {name: played["split"] for name, played in card["plays"].items()} == {
+        "sciworld": "train",
+        "alfworld": "embedded_train",
+    }
     assert card["parameters"] == sum(p.numel() for p in model.parameters())
     assert load_tokenizer(out).chat_template

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from services.agent.checkpoint import open_checkpoint
 from services.sciworld.instruction import INSTRUCTION
 from shared.react import first_message, system_prompt
-from trainer.corpus import Message
+from trainer.dialogue import Message
 from trainer.mixture import encode_dialogue
 from trainer.render import Renderer
 from trainer.shipped import FOLDER
@@ -26,7 +26,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def made() -> tuple[PreTrainedTokenizerFast, PreTrainedTokenizerFast]:
-    return build_tokenizer(TEXTS, ["red box", "art studio"], words=320, phrases=20, instruction=system_prompt(INSTRUCTION))
+    return build_tokenizer(TEXTS, ["red box", "art studio"], words=320, phrases=20, instructions=[system_prompt(INSTRUCTION)])
 
 
 def test_names_and_phrases_are_single_tokens_and_the_sibling_shares_every_id(
