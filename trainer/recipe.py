@@ -33,6 +33,9 @@ Source = Literal["golden_u1", "golden_u2", "reflected_u2"]
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """As ``restep serve`` knows it; names collections and log files too."""
 
+EMBEDDED: Final = "embedded"
+"""The data that comes with an environment."""
+
 PACKAGED: Final = resources.files("trainer") / "recipes"
 
 
@@ -45,6 +48,10 @@ class EnvironmentOptions(Options):
 
     url: str | None = Field(default=None, description="a running server, started with --expert; one is started when None")
     workers: int = Field(default=2, ge=1, description="engine workers of a server started here")
+    data: Path | Literal["embedded"] | None = Field(
+        default=None,
+        description="data folder of a server started here; `embedded` is what comes along, None that of RESTEP_DATA",
+    )
     tasks: TaskSelection = Field(default=TaskSelection(), description="U, the training tasks")
     evaluation_tasks: TaskSelection = Field(default=TaskSelection(split="test"), description="held-out tasks")
     episode: EpisodeConfig = Field(default=EpisodeConfig(), description="step limit and session options")

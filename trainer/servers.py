@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -43,8 +42,8 @@ async def local_server(
 ) -> AsyncGenerator[LocalServer]:
     """Run ``restep serve SERVICE --port 0 ARGUMENTS`` for the time of the block.
 
-    ``environment`` is added to this process's own. Raises ``not_ready`` with the last line of the log when the
-    server ends or says nothing within three minutes.
+    ``environment`` are its environment variables, this process's own where there are none. Raises ``not_ready`` with
+    the last line of the log when the server ends or says nothing within three minutes.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "trainer.cli", "serve", service, "--port", "0", "--follow-stdin", *arguments]
@@ -55,7 +54,7 @@ async def local_server(
             stdin=asyncio.subprocess.PIPE,  # its end tells the server that we are gone, however we went
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **(environment or {})},
+            env=environment,
             start_new_session=True,
         )
     try:

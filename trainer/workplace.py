@@ -6,6 +6,7 @@ A :class:`Workplace` must be closed; that ends whatever it started.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from shared.client import EnvironmentClient
 from shared.client.agent import AgentClient
 from shared.errors import RestepError
 from trainer.checkpoint import open_base
-from trainer.recipe import Recipe
+from trainer.recipe import EMBEDDED, EnvironmentOptions, Recipe
 from trainer.render import Renderer
 from trainer.rollout import SamplingConfig
 from trainer.servers import local_server
@@ -59,8 +60,8 @@ class Workplace:
         options = self._recipe.environments[name]
         url = options.url
         if url is None:
-            arguments = ["--expert", "--workers", str(options.workers)]
-            url = (await self._stack.enter_async_context(local_server(name, arguments, self._logs / f"{name}.log"))).url
+            server = local_server(name, _arguments(options), self._logs / f"{name}.log", _variables(options))
+            url = (await self._stack.enter_async_context(server)).url
         client = await self._stack.enter_async_context(EnvironmentClient(url))
         if (found := (await client.info()).name) != name:
             raise RestepError("invalid_recipe", f"environments.{name}.url: the server at {url} is of {found!r}")
@@ -78,3 +79,13 @@ class Workplace:
         base = await asyncio.to_thread(open_base, checkpoint)
         renderer = Renderer.from_tokenizer(base.tokenizer, self._recipe.finetune.chat_format)
         return Student(self._agent, renderer, sampling)
+
+
+def _arguments(options: EnvironmentOptions) -> list[str]:
+    data = ["--data", str(options.data)] if isinstance(options.data, Path) else []
+    return ["--expert", "--workers", str(options.workers), *data]
+
+
+def _variables(options: EnvironmentOptions) -> dict[str, str]:
+    """This process's environment variables, without the data folder where the embedded data is to be played."""
+    return {name: value for name, value in os.environ.items() if options.data != EMBEDDED or name != "RESTEP_DATA"}

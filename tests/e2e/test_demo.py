@@ -22,9 +22,10 @@ def test_every_arm_is_in_the_results_and_in_the_table(small_demo: tuple[Path, st
     for name in ARMS:
         assert name in printed
     for name, arm in results.arms.items():
-        assert arm.evaluations["sciworld"].episodes == 4
+        assert {place: found.episodes for place, found in arm.evaluations.items()} == {"sciworld": 4, "alfworld": 3}
         assert (arm.training is None) == (name == "base")
     assert results.environments["sciworld"].versions["engine"].startswith("scienceworld")
+    assert results.environments["alfworld"].versions["engine"].startswith("restep direct")
 
 
 def test_the_masked_arm_trains_fewer_tokens_of_the_same_data(small_demo: tuple[Path, str]) -> None:
@@ -37,15 +38,18 @@ def test_the_masked_arm_trains_fewer_tokens_of_the_same_data(small_demo: tuple[P
 
 
 def test_no_held_out_task_was_trained_on(small_demo: tuple[Path, str]) -> None:
-    tasks = load_results(small_demo[0]).environments["sciworld"].tasks
-    assert not set(tasks["evaluation"]) & {*tasks["U1"], *tasks["U2"]}
-    assert not set(tasks["U1"]) & set(tasks["U2"])
+    for environment in load_results(small_demo[0]).environments.values():
+        tasks = environment.tasks
+        assert tasks["evaluation"]
+        assert not set(tasks["evaluation"]) & {*tasks["U1"], *tasks["U2"]}
+        assert not set(tasks["U1"]) & set(tasks["U2"])
 
 
-def test_reflected_episodes_have_their_errors_masked(small_demo: tuple[Path, str]) -> None:
+@pytest.mark.parametrize("place", ["sciworld", "alfworld"])
+def test_reflected_episodes_have_their_errors_masked(small_demo: tuple[Path, str], place: str) -> None:
     store = TrajectoryStore(small_demo[0] / "trajectories.db")
     try:
-        steps = [step for trajectory in store.trajectories("reflected/sciworld") for step in trajectory.steps]
+        steps = [step for trajectory in store.trajectories(f"reflected/{place}") for step in trajectory.steps]
     finally:
         store.close()
     assert steps

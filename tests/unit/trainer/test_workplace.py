@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,11 +34,15 @@ class Starter:
     def __init__(self, together: int) -> None:
         self._gate = asyncio.Barrier(together)
         self.asked: list[tuple[str, Sequence[str], str]] = []
+        self.data: dict[str, str | None] = {}
         self.running: set[str] = set()
 
     @asynccontextmanager
-    async def server(self, service: str, arguments: Sequence[str], log_file: Path) -> AsyncGenerator[LocalServer]:
+    async def server(
+        self, service: str, arguments: Sequence[str], log_file: Path, environment: Mapping[str, str]
+    ) -> AsyncGenerator[LocalServer]:
         self.asked.append((service, arguments, log_file.name))
+        self.data[service] = environment.get("RESTEP_DATA")
         async with asyncio.timeout(20):
             await self._gate.wait()
         async with live(create_app(WORLDS[service](), EnvironmentSettings(expert=True))) as url:
@@ -70,6 +74,24 @@ async def test_two_who_ask_for_an_environment_at_once_share_it(tmp_path: Path, m
     assert one is two
     assert starter.running == {"corridor"}
     await place.close()
+
+
+async def test_the_data_of_a_server_is_the_recipes_or_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTEP_DATA", "/the/machines")
+    cases: list[tuple[str | None, list[str], str | None]] = [
+        (None, [], "/the/machines"),
+        ("embedded", [], None),
+        ("/the/recipes", ["--data", "/the/recipes"], "/the/machines"),
+    ]
+    for data, flags, variable in cases:
+        starter = Starter(together=1)
+        monkeypatch.setattr(workplace, "local_server", starter.server)
+        options = {"corridor": EnvironmentOptions.model_validate({"workers": 1, "data": data})}
+        place = Workplace(load_recipe("demo").model_copy(update={"environments": options}), tmp_path)
+        await place.environments()
+        assert [asked[1] for asked in starter.asked] == [["--expert", "--workers", "1", *flags]]
+        assert starter.data == {"corridor": variable}
+        await place.close()
 
 
 async def test_a_server_of_another_environment_is_refused(tmp_path: Path) -> None:
