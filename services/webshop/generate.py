@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container
+from pathlib import Path
 from typing import Any, Final
 
 from services.webshop.generate_draft import Draft, draw
@@ -16,9 +17,10 @@ from services.webshop.generate_wording import bulleted, described, human_instruc
 from services.webshop.rows import Rows
 from shared.errors import RestepError
 
+EMBEDDED: Final = Path(__file__).parent / "embedded" / "shop.json.xz"
 EMBEDDED_PRODUCTS: Final = 1000
 EMBEDDED_SEED: Final = 1
-"""What the shop that comes with restep was made with."""
+"""The shop that comes with restep, and what it was made with."""
 
 _WITH_GOALS: Final = 0.5
 """Share of the products that have an instruction."""

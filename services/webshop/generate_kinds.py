@@ -37,8 +37,8 @@ def _words(text: str) -> tuple[str, ...]:
 COLORS: Final = _words("black, white, navy, red, green, pink, purple, yellow, orange, brown, beige, teal")
 LETTERS: Final = _words("xs, small, medium, large, xl, xxl")
 ADULTS: Final = _words("7, 8, 9, 10, 11, 12, 13")
-COUNTS: Final = _words("6 count, 12 count, 24 count, 48 count")
-LENGTHS: Final = _words("3 feet, 6 feet, 10 feet, 15 feet")
+COUNTS: Final = _words("6 ct, 12 ct, 24 ct, 48 ct")
+LENGTHS: Final = _words("3 ft, 6 ft, 10 ft, 15 ft")
 
 BRANDS: Final = _words(
     "Tarvo, Melquin, Briskvale, Oduna, Kestrell, Pindero, Lumira, Hathwick, Zorvane, Calmera, Dovrin, Elmstead, Fenloch, "
@@ -110,7 +110,7 @@ KINDS: Final = (
         _words("sulfate free, cruelty free, color safe, fragrance free, paraben free"),
         _words("tea tree, natural ingredients, coconut oil, aloe vera, keratin protein, pump bottle"),
         _words("dry hair, curly hair, hair growth, damaged hair, oily hair"),
-        {"Scent": _words("lavender, mint, rose, vanilla, citrus, unscented"), "Size": _words("8 ounce, 12 ounce, 32 ounce")},
+        {"Scent": _words("lavender, mint, rose, vanilla, citrus, unscented"), "Size": _words("8 oz, 12 oz, 32 oz")},
         (6, 35),
     ),
     Kind(
@@ -120,7 +120,7 @@ KINDS: Final = (
         _words("paraben free, cruelty free, fragrance free, fast absorbing, oil free"),
         _words("hyaluronic acid, sun protection, aloe vera, vitamin c, shea butter, green tea"),
         _words("dry skin, sensitive skin, fine lines, night care, oily skin"),
-        {"Size": _words("1 ounce, 2 ounce, 4 ounce"), "Style": _words("day cream, night balm, gel")},
+        {"Size": _words("1 oz, 2 oz, 4 oz"), "Style": _words("day cream, night balm, gel")},
         (8, 60),
     ),
     Kind(
@@ -140,7 +140,7 @@ KINDS: Final = (
         _words("cruelty free, easy clean, travel size, super soft, high quality"),
         _words("synthetic hair, storage case, wooden handle, angled tips, stand cup, cleaning mat"),
         _words("eye shadow, sensitive skin, party makeup, photo shoots, daily wear"),
-        {"Color": COLORS, "Size": _words("5 piece, 8 piece, 12 piece, 20 piece")},
+        {"Color": COLORS, "Size": _words("5 pc, 8 pc, 12 pc, 20 pc")},
         (7, 50),
     ),
     Kind(
@@ -210,7 +210,7 @@ KINDS: Final = (
         _words("low acid, fair trade, small batch, shade grown, gluten free"),
         _words("natural flavors, resealable bag, chocolate notes, rich aroma, chicory root, medium roast"),
         _words("cold brew, french press, office kitchen, camping trips, gift baskets"),
-        {"Flavor": _words("hazelnut, caramel, mocha, cinnamon, maple, espresso"), "Size": _words("12 ounce, 2 pound, 5 pound")},
+        {"Flavor": _words("hazelnut, caramel, mocha, cinnamon, maple, espresso"), "Size": _words("12 oz, 2 lb, 5 lb")},
         (7, 55),
     ),
     Kind(
@@ -220,7 +220,7 @@ KINDS: Final = (
         _words("caffeine free, non gmo, fair trade, sugar free, fat free"),
         _words("whole leaves, natural ingredients, pyramid bags, lemon peel, cinnamon bark, steel tin"),
         _words("bed time, iced tea, gift baskets, office kitchen, sore throats"),
-        {"Flavor": _words("ginger, peppermint, apple, orange, lavender, licorice"), "Size": COUNTS},
+        {"Flavor": _words("ginger, mint, apple, orange, lavender, licorice"), "Size": COUNTS},
         (4, 30),
     ),
     Kind(
@@ -230,7 +230,7 @@ KINDS: Final = (
         _words("gluten free, low sugar, plant based, soy free, keto friendly"),
         _words("high protein, artificial colors, sea salt, chia seeds, pumpkin seeds, dietary fiber"),
         _words("school lunch, gym workout, hiking trips, car trips, office days"),
-        {"Flavor": _words("cookie dough, blueberry, banana, coconut, lemon, brownie"), "Size": COUNTS},
+        {"Flavor": _words("cookie dough, raspberry, banana, coconut, lemon, toffee"), "Size": COUNTS},
         (9, 50),
     ),
     Kind(
@@ -240,7 +240,7 @@ KINDS: Final = (
         _words("gluten free, low carb, non gmo, kettle cooked, plant based"),
         _words("sea salt, olive oil, natural ingredients, dietary fiber, black pepper, resealable bag"),
         _words("school lunch, movie nights, party platters, hiking trips, gift baskets"),
-        {"Flavor": _words("barbecue, vinegar, paprika, rosemary, chili, onion"), "Size": COUNTS},
+        {"Flavor": _words("barbecue, vinegar, paprika, garlic, chili, onion"), "Size": COUNTS},
         (6, 40),
     ),
     Kind(
@@ -250,7 +250,7 @@ KINDS: Final = (
         _words("gluten free, non gmo, low sugar, small batch, plant based"),
         _words("dried fruit, chia seeds, whole grain, resealable bag, dark chocolate, roasted nuts"),
         _words("yogurt bowls, hiking trips, school lunch, gift baskets, office kitchen"),
-        {"Flavor": _words("maple, blueberry, cinnamon, banana, apple, ginger"), "Size": _words("8 ounce, 12 ounce, 2 pound")},
+        {"Flavor": _words("maple, raspberry, cinnamon, banana, apple, ginger"), "Size": _words("8 oz, 12 oz, 2 lb")},
         (5, 32),
     ),
     Kind(
@@ -290,7 +290,7 @@ KINDS: Final = (
         _words("water resistant, hands free, fast charging, easy carry, shock proof"),
         _words("stereo sound, deep bass, led lights, long battery, voice control, carrying strap"),
         _words("beach holidays, garden parties, car trips, camping trips, movie nights"),
-        {"Color": COLORS, "Style": _words("mini, standard, tower")},
+        {"Color": COLORS, "Style": _words("mini, regular, tower")},
         (18, 160),
     ),
     Kind(

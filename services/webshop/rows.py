@@ -15,7 +15,6 @@ import orjson
 from shared.cache import replacing
 from shared.errors import RestepError
 
-PACK: Final = "shop.json.xz"
 FILES: Final = {
     "products": "items_shuffle.json",
     "instructions": "items_ins_v2.json",
