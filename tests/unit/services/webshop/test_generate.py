@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from services.webshop.generate import EMBEDDED, EMBEDDED_PRODUCTS, EMBEDDED_SEED, generate_rows
 from services.webshop.generate_kinds import KINDS
-from services.webshop.reward import Scorer
 from services.webshop.rows import Rows, read_pack
 from shared.errors import RestepError
 from tests.support.webshop import SmallShop
