@@ -6,14 +6,14 @@ Reading thousands of files to list tasks takes many seconds, so whoever makes ga
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.alfworld.game_file import TASK_TYPES, task_type
+from services.alfworld.game_file import task_type
 from shared.errors import RestepError
 from shared.protocol import TaskInfo
+from shared.tasks import TaskSet
 
 SPLITS: Final = (
     "train",
@@ -56,26 +56,15 @@ class Index:
             if entry.task_id in self.entries:
                 raise RestepError("data_corrupt", f"game {entry.task_id} is there twice")
             self.entries[entry.task_id] = entry
-        self._tasks = {task_id: entry.task() for task_id, entry in self.entries.items()}
-        self._splits = dict(Counter(task.split for task in self._tasks.values()))
-        self._selected: dict[tuple[str | None, str | None], list[TaskInfo]] = {(None, None): list(self._tasks.values())}
+        self._tasks = TaskSet(entry.task() for entry in self.entries.values())
 
     def splits(self) -> dict[str, int]:
         """Splits to their number of tasks, in the order of :data:`SPLITS`."""
-        return dict(self._splits)
+        return self._tasks.splits()
 
     def select(self, split: str | None, type: str | None) -> Sequence[TaskInfo]:
         """Tasks of a split and a type, sorted by split and id. Raises ``unknown_split``."""
-        if split is not None and split not in self._splits:
-            raise RestepError("unknown_split", f"no split {split!r}; there are {', '.join(self._splits) or 'none'}")
-        if type is not None and type not in TASK_TYPES:
-            return []
-        key = (split, type)
-        if key not in self._selected:
-            self._selected[key] = [
-                task for task in self._tasks.values() if split in (None, task.split) and type in (None, task.type)
-            ]
-        return self._selected[key]
+        return self._tasks.select(split, type)
 
     def task(self, task_id: str) -> TaskInfo:
         """One task. Raises ``unknown_task`` with the reason."""
@@ -95,7 +84,8 @@ class Index:
         if task_id.count("/") != 2:
             return "; a task is '<split>/<task folder>/<trial folder>'"
         split = task_id.split("/", 1)[0]
-        return "" if split in self._splits else f"; there are the splits {', '.join(self._splits) or 'none'}"
+        splits = self.splits()
+        return "" if split in splits else f"; there are the splits {', '.join(splits) or 'none'}"
 
 
 def _order(entry: Entry) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from shared.errors import RestepError
 from shared.protocol import SplitInfo, TaskInfo
+from shared.tasks import TaskSet
 
 SPLITS: Final = ("train", "dev", "test")
 
@@ -90,26 +91,15 @@ class TaskTable:
     """All tasks as the protocol shows them. Goals are empty: they depend on the engine, and a session carries its own."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, TaskInfo] = {}
-        for name, counts in VARIATIONS.items():
-            splits = [split for split, count in zip(SPLITS, counts, strict=True) for _ in range(count)]
-            for variation, split in enumerate(splits):
-                info = TaskInfo.model_construct(id=f"{name}/{variation}", split=split, type=name, goal="")
-                self._tasks[info.id] = info
-        self._selected: dict[tuple[str | None, str | None], list[TaskInfo]] = {(None, None): list(self._tasks.values())}
+        self._tasks = TaskSet(
+            TaskInfo.model_construct(id=f"{name}/{variation}", split=split, type=name, goal="")
+            for name, counts in VARIATIONS.items()
+            for variation, split in enumerate(split for split, count in zip(SPLITS, counts, strict=True) for _ in range(count))
+        )
 
     def select(self, split: str | None, type: str | None) -> Sequence[TaskInfo]:
         """Tasks of a split and a type, in the benchmark's order. Raises ``unknown_split``."""
-        if split is not None and split not in SPLITS:
-            raise RestepError("unknown_split", f"no split {split!r}; there are {', '.join(SPLITS)}")
-        if type is not None and type not in VARIATIONS:
-            return []
-        key = (split, type)
-        if key not in self._selected:
-            self._selected[key] = [
-                task for task in self._tasks.values() if split in (None, task.split) and type in (None, task.type)
-            ]
-        return self._selected[key]
+        return self._tasks.select(split, type)
 
     def get(self, task_id: str) -> TaskInfo:
         """One task. Raises ``unknown_task``."""
@@ -121,4 +111,4 @@ class TaskTable:
 
     def splits(self) -> list[SplitInfo]:
         """The splits with their sizes."""
-        return [SplitInfo(name=split, tasks=len(self.select(split, None))) for split in SPLITS]
+        return [SplitInfo(name=split, tasks=count) for split, count in self._tasks.splits().items()]
