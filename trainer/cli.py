@@ -40,9 +40,11 @@ Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciw
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="alfworld, sciworld or agent")],
+    service: Annotated[str, typer.Argument(help="alfworld, webshop, sciworld or agent")],
     host: Annotated[str | None, typer.Option(help="address to listen on [127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="0 takes a free one [alfworld 8001, sciworld 8003, agent 8010]")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="0 takes a free one [alfworld 8001, webshop 8002, sciworld 8003, agent 8010]")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="folder with the benchmarks' data")] = None,
     workers: Annotated[int | None, typer.Option(help="engine workers (JVMs, TextWorld processes)")] = None,
     capacity: Annotated[int | None, typer.Option(help="sessions held at once")] = None,

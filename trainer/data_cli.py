@@ -72,5 +72,20 @@ def generate_alfworld(
     _console().print(f"{path}: {', '.join(f'{split} {count}' for split, count in counts.items())}")
 
 
+@generate_app.command("webshop")
+def generate_webshop(
+    out: Annotated[Path, typer.Option(help="data folder to write to; the shop goes to webshop/ in it")],
+    products: Annotated[int, typer.Option(help="how many products; half of them have goals, eight each")] = 1000,
+    seed: Annotated[int, typer.Option(help="the same seed makes the same shop")] = 1,
+) -> None:
+    """A shop in the shape of WebShop's official files, where every goal can be met."""
+    from services.webshop.generate import generate_rows
+    from services.webshop.rows import write_folder
+
+    rows = generate_rows(products, seed)
+    write_folder(out / "webshop", rows)
+    _console().print(f"{out / 'webshop'}: {len(rows.products)} products, {len(rows.human)} human instructions")
+
+
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=True, markup=False)

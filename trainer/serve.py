@@ -36,6 +36,14 @@ def _alfworld(flags: Flags) -> int:
     return main(settings(AlfWorldSettings, flags))
 
 
+def _webshop(flags: Flags) -> int:
+    try:
+        from services.webshop.app import main
+    except ImportError as error:
+        raise _missing("webshop", error) from None
+    return main(settings(EnvironmentSettings, flags))
+
+
 def _agent(flags: Flags) -> int:
     try:
         from services.agent.app import main
@@ -48,6 +56,7 @@ def _agent(flags: Flags) -> int:
 
 SERVICES: Final[Mapping[str, tuple[int, Callable[[Flags], int]]]] = {
     "alfworld": (8001, _alfworld),
+    "webshop": (8002, _webshop),
     "sciworld": (8003, _sciworld),
     "agent": (8010, _agent),
 }

@@ -86,6 +86,10 @@ class Goals:
     def __iter__(self) -> Iterator[Goal]:
         return (self[index] for index in range(len(self)))
 
+    def categories(self) -> set[str]:
+        """The categories of all products that goals were made from."""
+        return set(self._requests.categories)
+
     def category(self, index: int) -> str:
         """The category of the product that the goal was made from."""
         return self._requests.categories[bisect_right(self._ends, self._order[index])]

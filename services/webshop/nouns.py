@@ -9,16 +9,14 @@ of first search results.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from sys import intern
-from typing import Any, Final, cast
+from typing import Final
 
 from services.webshop.product import Product
 
 TABLE: Final = "table"
 WORDS: Final = "words"
-MODEL: Final = "en_core_web_sm"
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _FUNCTION_WORD_LIST: Final = """
@@ -47,17 +45,3 @@ class Nouns:
 def words(name: str) -> tuple[str, ...]:
     """Words of at least two letters, in lower case, without function words; repetitions kept."""
     return tuple(word for word in _WORD.findall(name.lower()) if word not in _FUNCTION_WORDS)
-
-
-def find_tagger() -> tuple[Callable[[Iterable[str]], list[list[str]]], str] | None:
-    """spaCy's nouns of many names at once and the name of its model; None where spaCy or the model is not installed."""
-    if find_spec("spacy") is None or find_spec(MODEL) is None:
-        return None
-    import spacy  # pyright: ignore[reportMissingImports] - an option
-
-    model: Any = cast("Any", spacy).load(MODEL, exclude=["parser", "ner", "lemmatizer"])
-
-    def tag(names: Iterable[str]) -> list[list[str]]:
-        return [[token.text.lower() for token in parsed if token.pos_ in ("NOUN", "PROPN")] for parsed in model.pipe(names)]
-
-    return tag, f"{MODEL} {model.meta['version']}"

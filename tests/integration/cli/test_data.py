@@ -73,6 +73,12 @@ def test_generated_games_are_checked_and_add_to_each_other(restep: Restep, tmp_p
     assert "embedded_train 20" in restep.says("check", "alfworld", "--data", data)
 
 
+def test_a_generated_shop_is_written_once(restep: Restep, tmp_path: Path) -> None:
+    asked = ("generate", "webshop", "--products", "40", "--out", tmp_path)
+    assert "40 products, 3 human instructions" in restep.says(*asked)
+    assert "is there already" in restep.complains(*asked)
+
+
 def test_the_official_folder_is_checked_game_by_game(restep: Restep, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "data" / "alfworld" / NAME, games())
     (root / IDS[1] / "game.tw-pddl").write_bytes(b"{")

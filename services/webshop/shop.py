@@ -1,0 +1,147 @@
+"""The shop that every shopper visits: which page a state shows, and where an action leads from it.
+
+Nothing here changes but caches of what shoppers share. Transitions are those of WebShop's ``SimServer.receive``
+(``web_agent_site/envs/web_agent_text_env.py``), which looks at the name of what is clicked before it looks at what it
+is: an option whose value is "description" opens the description. Two things differ: a search that makes the original
+fail is ignored here, and random products are drawn once an episode instead of on every page.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from services.webshop import pages
+from services.webshop.actions import CLICK, SEARCH, parse_action
+from services.webshop.catalogue import Catalogue, Search
+from services.webshop.pages import Clickables, Node
+from services.webshop.state import Place, State
+
+RESULTS: Final = 50
+"""Products that a search finds at most."""
+PAGE: Final = 10
+"""Products on a page."""
+
+_SEARCHES: Final = 2048
+_RESULT_PAGES: Final = 512
+_ITEM_PAGES: Final = 1024
+_BUTTONS: Final = {label.lower(): label for label in pages.SECTIONS}
+_BACK, _PREVIOUS, _NEXT, _BUY = (label.lower() for label in (pages.BACK, pages.PREVIOUS, pages.NEXT, pages.BUY))
+
+
+class Page(NamedTuple):
+    """What shoppers share of a page: its text below the header, and what can be clicked, header included."""
+
+    text: str
+    clickables: Clickables
+
+
+class Shop:
+    """A catalogue, its search and their pages."""
+
+    def __init__(self, catalogue: Catalogue, search: Search) -> None:
+        self.catalogue = catalogue
+        self._search = search
+        self._found = lru_cache(_SEARCHES)(self._find)
+        self._results = lru_cache(_RESULT_PAGES)(self._results_page)
+        self._items = lru_cache(_ITEM_PAGES)(self._item_page)
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def results(self, keywords: str, seed: int = 0) -> Sequence[int]:
+        """Numbers of the products that a search finds, best first; ``seed`` matters for random ones only."""
+        return self._found(keywords, seed if _is_random(keywords) else 0)
+
+    def page(self, state: State) -> Page:
+        """What stands on the page of ``state`` that is neither start nor end."""
+        if state.place is Place.RESULTS:
+            return self._results(state.keywords, state.page, state.seed if _is_random(state.keywords) else 0)
+        return self._items(state.product, state.section if state.place is Place.SECTION else "")
+
+    def nodes(self, state: State) -> Iterator[Node]:
+        """The nodes of the same page, below the header."""
+        if state.place is not Place.RESULTS:
+            return self._item_nodes(state.product, state.section if state.place is Place.SECTION else "")
+        found = self.results(state.keywords, state.seed)
+        shown = [(number, self.catalogue[number]) for number in found[(state.page - 1) * PAGE : state.page * PAGE]]
+        return pages.results_page(shown, state.page, len(found))
+
+    def clickables(self, state: State) -> Clickables:
+        """What can be clicked: nothing where there is only a search bar, nor after the purchase."""
+        return {} if state.place in (Place.START, Place.DONE) else self.page(state).clickables
+
+    # --- acting ----------------------------------------------------------------------------------------------------
+
+    def after(self, state: State, action: str) -> State | None:
+        """The state that ``action`` leads to, None where the shop ignores it. After the purchase it ignores everything."""
+        name, argument = parse_action(action)
+        if state.place is Place.DONE or not argument:
+            return None
+        if name == SEARCH:
+            return _searched(state, argument) if _is_search(argument) else None
+        if name == CLICK and state.place is not Place.START:
+            known = self.page(state).clickables
+            return _clicked(state, argument, known[argument]) if argument in known else None
+        return None
+
+    # --- made once -------------------------------------------------------------------------------------------------
+
+    def _find(self, keywords: str, seed: int) -> Sequence[int]:
+        first, _, rest = keywords.partition(" ")
+        if first == "<r>":
+            count = len(self.catalogue)
+            return random.Random(f"{seed} {rest}").sample(range(count), min(RESULTS, count))
+        if first == "<c>":
+            return self.catalogue.in_category(rest.partition(" ")[0].strip())
+        if first == "<q>":
+            return self.catalogue.with_query(rest.strip())
+        return self._search.top(keywords, RESULTS)
+
+    def _results_page(self, keywords: str, page: int, seed: int) -> Page:
+        return _shared(self.nodes(State(Place.RESULTS, keywords, page, seed=seed)))
+
+    def _item_page(self, number: int, section: str) -> Page:
+        return _shared(self._item_nodes(number, section))
+
+    def _item_nodes(self, number: int, section: str) -> Iterator[Node]:
+        product = self.catalogue[number]
+        return pages.section_page(product, section) if section else pages.item_page(product)
+
+
+def _shared(nodes: Iterator[Node]) -> Page:
+    made = list(nodes)
+    return Page(pages.plain(made), {_BACK: None, **pages.clickables(made)})
+
+
+def _is_random(keywords: str) -> bool:
+    return keywords.partition(" ")[0] == "<r>"
+
+
+def _is_search(keywords: str) -> bool:
+    """The original fails on a search by attribute, and on one by category without the category."""
+    return keywords != "<c>" and keywords.partition(" ")[0] != "<a>"
+
+
+def _searched(state: State, keywords: str, page: int = 1) -> State:
+    return State(Place.RESULTS, keywords, page, seen=state.seen, seed=state.seed)
+
+
+def _clicked(state: State, name: str, target: int | str | None) -> State:
+    if name == _BUY:
+        return state._replace(place=Place.DONE)
+    if name == _BACK:
+        return State(seed=state.seed)
+    if state.place is Place.RESULTS and name in (_NEXT, _PREVIOUS):
+        return _searched(state, state.keywords, state.page + (1 if name == _NEXT else -1))
+    if name == _PREVIOUS:
+        return (
+            state._replace(place=Place.ITEM) if state.place is Place.SECTION else _searched(state, state.keywords, state.page)
+        )
+    if name in _BUTTONS:
+        return state._replace(place=Place.SECTION, section=_BUTTONS[name])
+    if isinstance(target, int):
+        return state._replace(place=Place.ITEM, product=target, seen=state.seen | {target})
+    assert target is not None
+    return state._replace(options=tuple((dict(state.options) | {target: name}).items()))
