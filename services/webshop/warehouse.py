@@ -42,7 +42,7 @@ class Warehouse:
         try:
             self._ledger = Ledger(index)
             self.search = TextSearch(read_postings(index / POSTINGS, self._ledger.ranks))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError) as error:
             raise RestepError("data_corrupt", f"{index}: {error}; remove it and it will be made again") from None
         self._human = self._read_human(sources.human)
         self._product = lru_cache(_KEPT)(self._read)
