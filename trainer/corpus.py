@@ -29,8 +29,8 @@ def tell(play: Play, world: World, rng: random.Random) -> list[Message] | None:
         if position and world.failed(steps[position - 1]) and rng.random() < 0.7:
             instead = f" I should {step.action} instead." if rng.random() < 0.4 else ""
             thought = f"{rng.choice(_AGAIN)}{instead} {thought}"
-        turns.append((thought, step.action, step.observation))
-    return dialogue(world.instruction, goal, play.look, turns)
+        turns.append((thought, step.action, world.shown(step.observation, play, goal)))
+    return dialogue(world.instruction, goal, world.shown(play.look, play, goal), turns)
 
 
 def _goal(play: Play, world: World, rng: random.Random) -> str | None:

@@ -85,6 +85,10 @@ class AlfworldWorld:
         """From what succeeded."""
         return errand_goal(play.steps, rng)
 
+    def shown(self, observation: str, play: Play, goal: str) -> str:
+        """The same: it does not state the task."""
+        return observation
+
     def thought(self, steps: Sequence[PlayStep]) -> str:
         """By the step's purpose."""
         return thought(steps[0])

@@ -104,6 +104,10 @@ class SciworldWorld:
         """From what succeeded."""
         return errand_goal(play.steps, rng)
 
+    def shown(self, observation: str, play: Play, goal: str) -> str:
+        """The same: it does not state the task."""
+        return observation
+
     def thought(self, steps: Sequence[PlayStep]) -> str:
         """As the expert would word it."""
         return thought([step.action for step in steps])

@@ -83,6 +83,10 @@ class World(Protocol):
         """A task statement that an errand fulfils, from what succeeded in it; None when nothing did."""
         ...
 
+    def shown(self, observation: str, play: Play, goal: str) -> str:
+        """An observation of ``play`` as it reads when ``goal`` is the task."""
+        ...
+
     def thought(self, steps: Sequence[PlayStep]) -> str:
         """What the first of ``steps`` is for, looking ahead at the others."""
         ...
