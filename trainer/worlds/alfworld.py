@@ -23,7 +23,7 @@ from trainer.dialogue import Message
 from trainer.play import Kind, Play, PlayStep
 from trainer.worlds import alfworld_exercises as exercises
 from trainer.worlds.alfworld_telling import errand_goal, thought, told_steps
-from trainer.worlds.alfworld_walk import NOTHING, Walk
+from trainer.worlds.alfworld_walk import NOTHING, Walk, scout
 from trainer.worlds.world import Tasks, WorldOptions
 
 _NAMED: Final = re.compile(r"\ban? ([a-z]+) \d+")
@@ -61,11 +61,12 @@ class AlfworldWorld:
 
     async def play(self, environment: Environment, kind: Kind, task: TaskInfo, rng: random.Random) -> Play:
         """One episode."""
-        episode = await environment.reset(task.id, 0, {})
+        scouting, episode = await environment.reset(task.id, 0, {}), await environment.reset(task.id, 0, {})
         try:
-            walk = Walk(episode, rng)
+            walk = Walk(episode, await scout(scouting), rng)
             await (walk.wander() if kind == "wander" else walk.errand())
         finally:
+            await scouting.close()
             await episode.close()
         return Play(kind, task.id, episode.goal, episode.observation, tuple(walk.steps))
 

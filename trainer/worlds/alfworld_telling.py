@@ -88,7 +88,7 @@ def _clause(what: str, names: Sequence[str], carried: str, rng: random.Random) -
             return f"{verb} it" if thing == carried else f"{verb} the {thing}"
         case "put", [thing, place]:
             named = "it" if thing == carried and rng.random() < 0.7 else f"the {thing}"
-            if rng.random() < 0.5:
+            if rng.random() < 0.5 or not place.endswith(" 1"):
                 return f"move {named} to the {place}"
             return f"{rng.choice(('put {} in', 'put {} on', 'bring {} to')).format(named)} {kind_of(place)}"
         case "use", [lamp]:
