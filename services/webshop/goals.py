@@ -56,7 +56,7 @@ class _Requests:
     categories: list[str] = field(default_factory=list[str])
     attributes: Counter[str] = field(default_factory=Counter[str])
 
-    def add(self, number: int, category: str, ordinal: int, attributes: Sequence[str], size: int) -> None:
+    def add(self, number: int, category: str, attributes: Sequence[str], size: int, ordinal: int = 0) -> None:
         self.products.append(number)
         self.ordinals.append(ordinal)
         self.sizes.append(size)
@@ -120,9 +120,9 @@ def make_goals(catalogue: Catalogue) -> tuple[array[float], Goals, Goals]:
     for number, outline in enumerate(catalogue.outlines()):
         prices.append(_draw_price(outline.pricing, rng))
         if outline.wanted:
-            synthetic.add(number, outline.category, 0, outline.wanted, outline.combinations)
+            synthetic.add(number, outline.category, outline.wanted, outline.combinations)
         for ordinal, request in enumerate(catalogue.human_requests(number)):
-            human.add(number, outline.category, ordinal, request.attributes, 1)
+            human.add(number, outline.category, request.attributes, 1, ordinal)
     state = rng.getstate()
     made: list[Goals] = []
     for requests in (synthetic, human):  # two runs of the benchmark: in each the limits are drawn right after the prices
@@ -137,7 +137,7 @@ def draw_price_upper(price: float, rng: random.Random) -> float:
     return max(rng.sample(choices, 2)) if len(choices) >= 2 else NO_LIMIT
 
 
-def _draw_price(pricing: Sequence[float], rng: random.Random) -> float:
+def _draw_price(pricing: tuple[float, ...], rng: random.Random) -> float:
     return pricing[0] if len(pricing) == 1 else rng.uniform(*pricing)
 
 
