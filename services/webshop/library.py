@@ -32,12 +32,13 @@ LARGE: Final = 1 << 25
 """From this size on, in bytes, the file of products is not read into memory. The benchmark's are 4 MB and 5 GB."""
 
 
-def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.info) -> Stock:
+def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.info, renew: bool = False) -> Stock:
     """The stock of ``<data>/webshop``, or of the embedded shop.
 
     Where there is no ``title_nouns.json`` and spaCy is installed, names are tagged, which takes seconds: ``say`` is told,
     and the table is kept in ``cache`` (default: the user's).
-    Products stay on disk where their file is larger than :data:`LARGE`; see :mod:`services.webshop.warehouse`.
+    Products stay on disk where their file is larger than :data:`LARGE`; see :mod:`services.webshop.warehouse`,
+    whose index is made anew where ``renew`` is given.
     Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``, ``data_not_written``.
     """
     kept = cache or cache_folder()
@@ -51,7 +52,7 @@ def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.i
         say(f"{folder}: no products of WebShop; opening the embedded shop")
         return embedded_stock(kept)
     if products.stat().st_size >= LARGE:
-        return _large_stock(folder, kept, say)
+        return _large_stock(folder, kept, say, renew=renew)
     return stock_of(read_folder(folder), str(folder), kept, say)
 
 
@@ -73,11 +74,11 @@ def stock_of(rows: Rows, origin: str, cache: Path, say: Say) -> Stock:
     )
 
 
-def _large_stock(folder: Path, cache: Path, say: Say) -> Stock:
+def _large_stock(folder: Path, cache: Path, say: Say, *, renew: bool) -> Stock:
     """The stock of what stays on disk. Names without nouns are not tagged, which would take hours for a million."""
     human, nothing = file_in(folder, "human"), dict[str, Any]()
     sources = Sources(file_in(folder, "products"), file_in(folder, "instructions"), human if human.exists() else None)
-    catalogue = Warehouse.open(sources, cache, say)
+    catalogue = Warehouse.open(sources, cache, say, renew=renew)
     table = read_json(file_in(folder, "nouns"), nothing)
     colours = read_json(folder / COLOURS_FILE, list[str]())
     return Stock(
