@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from services.webshop.catalogue import Catalogue, ProductList
 from services.webshop.colours import COLOURS
 from services.webshop.nouns import TABLE, WORDS, Nouns
-from services.webshop.rows import Rows, read_folder, read_pack
+from services.webshop.rows import COLOURS as COLOURS_FILE
+from services.webshop.rows import Rows, file_in, read_folder, read_json, read_pack
 from services.webshop.search import TextSearch
 from services.webshop.stock import Stock
+from services.webshop.stocktaking import Sources
 from services.webshop.tagger import tagged
+from services.webshop.warehouse import Warehouse
 from shared.cache import cache_folder
 from shared.dataset import Say
 from shared.errors import RestepError
@@ -22,13 +28,18 @@ log = logging.getLogger(__name__)
 EMBEDDED: Final = Path(__file__).parent / "embedded" / "shop.json.xz"
 """The shop that comes with restep."""
 
+LARGE: Final = 1 << 25
+"""From this size on, in bytes, the file of products is not read into memory. The benchmark's are 4 MB and 5 GB."""
 
-def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.info) -> Stock:
+
+def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.info, renew: bool = False) -> Stock:
     """The stock of ``<data>/webshop``, or of the embedded shop.
 
     Where there is no ``title_nouns.json`` and spaCy is installed, names are tagged, which takes seconds: ``say`` is told,
     and the table is kept in ``cache`` (default: the user's).
-    Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``.
+    Products stay on disk where their file is larger than :data:`LARGE`; see :mod:`services.webshop.warehouse`,
+    whose index is made anew where ``renew`` is given.
+    Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``, ``data_not_written``.
     """
     kept = cache or cache_folder()
     if data is None:
@@ -36,9 +47,12 @@ def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.i
     if not data.is_dir():
         raise RestepError("data_not_found", f"{data}: no such folder")
     folder = data / "webshop"
-    if not any(folder.glob("items_shuffle*.json")):
+    products = file_in(folder, "products")
+    if not products.exists():
         say(f"{folder}: no products of WebShop; opening the embedded shop")
         return embedded_stock(kept)
+    if products.stat().st_size >= LARGE:
+        return _large_stock(folder, kept, say, renew=renew)
     return stock_of(read_folder(folder), str(folder), kept, say)
 
 
@@ -57,6 +71,23 @@ def stock_of(rows: Rows, origin: str, cache: Path, say: Say) -> Stock:
         colours=rows.colours or COLOURS,
         digest=rows.digest,
         origin=origin,
+    )
+
+
+def _large_stock(folder: Path, cache: Path, say: Say, *, renew: bool) -> Stock:
+    """The stock of what stays on disk. Names without nouns are not tagged, which would take hours for a million."""
+    human, nothing = file_in(folder, "human"), dict[str, Any]()
+    sources = Sources(file_in(folder, "products"), file_in(folder, "instructions"), human if human.exists() else None)
+    catalogue = Warehouse.open(sources, cache, say, renew=renew)
+    table = read_json(file_in(folder, "nouns"), nothing)
+    colours = read_json(folder / COLOURS_FILE, list[str]())
+    return Stock(
+        catalogue=catalogue,
+        search=catalogue.search,
+        nouns=Nouns(table, f"{TABLE}, {WORDS}" if table else WORDS),
+        colours=colours or COLOURS,
+        digest=hashlib.sha256(catalogue.digest.encode() + orjson.dumps([table, colours])).hexdigest(),
+        origin=str(folder),
     )
 
 

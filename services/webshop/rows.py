@@ -67,15 +67,22 @@ def read_pack(path: Path) -> Rows:
 
 def read_folder(folder: Path) -> Rows:
     """The official files of all products, else of the first thousand. Raises ``data_not_found``, ``data_corrupt``."""
-    small = "" if (folder / FILES["products"]).exists() else SMALL
     nothing: dict[str, Any] = {}
     return Rows(
-        products=_read(folder / FILES["products"].replace(".json", f"{small}.json")),
-        instructions=_read(folder / FILES["instructions"].replace(".json", f"{small}.json")),
-        human=_read(folder / FILES["human"], nothing),
-        nouns=_read(folder / FILES["nouns"], nothing),
-        colours=_read(folder / COLOURS, list[str]()),
+        products=read_json(file_in(folder, "products")),
+        instructions=read_json(file_in(folder, "instructions")),
+        human=read_json(file_in(folder, "human"), nothing),
+        nouns=read_json(file_in(folder, "nouns"), nothing),
+        colours=read_json(folder / COLOURS, list[str]()),
     )
+
+
+def file_in(folder: Path, part: str) -> Path:
+    """The file with a field of :class:`Rows`; of the first thousand products where ``folder`` does not have all."""
+    name = FILES[part]
+    if part in ("products", "instructions") and not (folder / FILES["products"]).exists():
+        name = name.replace(".json", f"{SMALL}.json")
+    return folder / name
 
 
 def write_folder(folder: Path, rows: Rows) -> None:
@@ -86,7 +93,7 @@ def write_folder(folder: Path, rows: Rows) -> None:
         _write(folder / name, orjson.dumps(getattr(rows, part)))
 
 
-def _read(path: Path, absent: T | None = None) -> T:
+def read_json(path: Path, absent: T | None = None) -> T:
     """The content of a JSON file, which may be ``absent``. Raises ``data_not_found``, ``data_corrupt``."""
     if absent is not None and not path.exists():
         return absent
