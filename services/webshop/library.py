@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +12,10 @@ import orjson
 
 from services.webshop.catalogue import Catalogue, ProductList
 from services.webshop.colours import COLOURS
+from services.webshop.members import objects
 from services.webshop.nouns import TABLE, WORDS, Nouns
 from services.webshop.rows import COLOURS as COLOURS_FILE
-from services.webshop.rows import Rows, file_in, read_folder, read_json, read_pack
+from services.webshop.rows import Rows, file_in, read_json, read_pack
 from services.webshop.search import TextSearch
 from services.webshop.stock import Stock
 from services.webshop.stocktaking import Sources
@@ -51,9 +53,7 @@ def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.i
     if not products.exists():
         say(f"{folder}: no products of WebShop; opening the embedded shop")
         return embedded_stock(kept)
-    if products.stat().st_size >= LARGE:
-        return _large_stock(folder, kept, say, renew=renew)
-    return stock_of(read_folder(folder), str(folder), kept, say)
+    return _folder_stock(folder, kept, say, renew=renew)
 
 
 def embedded_stock(cache: Path | None = None) -> Stock:
@@ -62,40 +62,34 @@ def embedded_stock(cache: Path | None = None) -> Stock:
 
 
 def stock_of(rows: Rows, origin: str, cache: Path, say: Say) -> Stock:
-    """The stock of what was read into memory. Raises ``data_corrupt``."""
+    """The stock of rows in memory. Raises ``data_corrupt``."""
     catalogue = ProductList(rows.products, rows.instructions, rows.human)
-    return Stock(
-        catalogue=catalogue,
-        search=TextSearch.over(catalogue),
-        nouns=_nouns(catalogue, rows, cache, say),
-        colours=rows.colours or COLOURS,
-        digest=rows.digest,
-        origin=origin,
-    )
+    nouns = _nouns(catalogue, rows.nouns, cache, say)
+    return Stock(catalogue, TextSearch.over(catalogue), nouns, COLOURS, rows.digest, origin)
 
 
-def _large_stock(folder: Path, cache: Path, say: Say, *, renew: bool) -> Stock:
-    """The stock of what stays on disk. Names without nouns are not tagged, which would take hours for a million."""
+def _folder_stock(folder: Path, cache: Path, say: Say, *, renew: bool) -> Stock:
     human, nothing = file_in(folder, "human"), dict[str, Any]()
     sources = Sources(file_in(folder, "products"), file_in(folder, "instructions"), human if human.exists() else None)
-    catalogue = Warehouse.open(sources, cache, say, renew=renew)
     table = read_json(file_in(folder, "nouns"), nothing)
     colours = read_json(folder / COLOURS_FILE, list[str]())
-    return Stock(
-        catalogue=catalogue,
-        search=catalogue.search,
-        nouns=Nouns(table, f"{TABLE}, {WORDS}" if table else WORDS),
-        colours=colours or COLOURS,
-        digest=hashlib.sha256(catalogue.digest.encode() + orjson.dumps([table, colours])).hexdigest(),
-        origin=str(folder),
-    )
+    catalogue: Catalogue
+    if sources.products.stat().st_size >= LARGE:
+        catalogue = Warehouse.open(sources, cache, say, renew=renew)
+        digest, search = catalogue.digest, catalogue.search
+        nouns = Nouns(table, f"{TABLE}, {WORDS}" if table else WORDS)  # tagging a million names would take hours
+    else:  # one row after another, because all of them at once take several times the memory of the products
+        catalogue = ProductList(objects(sources.products), read_json(sources.instructions), read_json(human, nothing))
+        digest, search = sources.digest(), TextSearch.over(catalogue)
+        nouns = _nouns(catalogue, table, cache, say)
+    whole = hashlib.sha256(digest.encode() + orjson.dumps([table, colours])).hexdigest()
+    return Stock(catalogue, search, nouns, colours or COLOURS, whole, str(folder))
 
 
-def _nouns(catalogue: Catalogue, rows: Rows, cache: Path, say: Say) -> Nouns:
+def _nouns(catalogue: Catalogue, table: Mapping[str, Sequence[str]], cache: Path, say: Say) -> Nouns:
     """Nouns from the table, where there is none from spaCy, and words for what is missing."""
-    if rows.nouns:
-        table, source = rows.nouns, TABLE
-    else:
+    source = TABLE
+    if not table:
         table, source = tagged({product.asin: product.name for product in catalogue}, cache, say) or ({}, WORDS)
     covered = all(product.asin in table for product in catalogue)
     return Nouns(table, source if covered or source == WORDS else f"{source}, {WORDS}")

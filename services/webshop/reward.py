@@ -27,6 +27,7 @@ _LATIN_1: Final = dict.fromkeys(range(128, 256))
 _NOT_A_WORD: Final = re.compile(r"\W")
 _VALUES: Final = 1 << 12
 _PRODUCTS: Final = 256
+_FINDINGS: Final = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Scorer:
         self._plain = lru_cache(_VALUES)(plain)
         self._plain_colour = lru_cache(_VALUES)(partial(plain_colour, colours=tuple(colours)))
         self._categories = lru_cache(_PRODUCTS)(_categories)
-        self._lowered = lru_cache(_PRODUCTS)(_lowered)
+        self._read = lru_cache(_PRODUCTS)(self._reading)
+        self._has = lru_cache(_FINDINGS)(self._look_for)
 
     def reward(self, goal: Goal, target: Product, bought: Product, price: float, options: Sequence[str]) -> Reward:
         """The reward of ``bought`` at ``price`` with the values ``options``; ``target`` is the product of ``goal``."""
@@ -82,9 +84,21 @@ class Scorer:
 
     def has_attribute(self, bought: Product, attribute: str) -> bool:
         """A product has a wanted attribute: in its list of attributes, roughly, or word for word in its texts."""
+        return self._has(bought, attribute)
+
+    def _look_for(self, bought: Product, attribute: str) -> bool:
+        listed, texts = self._read(bought)
         wanted = self._plain(attribute)
-        listed = any(similar(self._plain(own), wanted) for own in bought.attributes)
-        return listed or any(attribute in text for text in self._lowered(bought))
+        return (
+            (wanted != "" and wanted in listed)
+            or any(similar(own, wanted) for own in listed)
+            or any(attribute in text for text in texts)
+        )
+
+    def _reading(self, product: Product) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is looked through for attributes: those it has, and its texts in lower case."""
+        texts = (product.name.lower(), " ".join(product.bullets).lower(), product.description.lower())
+        return tuple(map(self._plain, product.attributes)), texts
 
     def is_option(self, wanted: str | tuple[str, str], chosen: str) -> bool:
         """A chosen value counts as a wanted option."""
@@ -118,7 +132,3 @@ def plain(text: str) -> str:
 
 def _categories(path: str) -> frozenset[str]:
     return frozenset(part.strip() for part in path.split(_CATEGORY_SEPARATOR))
-
-
-def _lowered(product: Product) -> tuple[str, str, str]:
-    return product.name.lower(), " ".join(product.bullets).lower(), product.description.lower()

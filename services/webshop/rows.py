@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,20 +32,16 @@ SMALL: Final = "_1000"
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``products`` in catalogue order; ``instructions``, ``human`` and ``nouns`` (of titles, in lower case) by asin.
-
-    ``nouns`` and ``colours`` are empty where there is no such file.
-    """
+    """``products`` in catalogue order; ``instructions``, ``human`` and ``nouns`` (of titles, in lower case) by asin."""
 
     products: list[dict[str, Any]]
     instructions: dict[str, dict[str, Any]]
     human: dict[str, list[dict[str, Any]]]
     nouns: dict[str, list[str]]
-    colours: list[str] = field(default_factory=list[str])
 
     @property
     def digest(self) -> str:
-        """A SHA-256 of the content in hex, the same for every layout of the same rows."""
+        """A SHA-256 of everything, in hex."""
         return hashlib.sha256(orjson.dumps(self)).hexdigest()
 
 
@@ -63,18 +59,6 @@ def read_pack(path: Path) -> Rows:
         raise RestepError("data_not_found", f"{path}: {error.strerror or error}") from None
     except (lzma.LZMAError, orjson.JSONDecodeError, TypeError):
         raise RestepError("data_corrupt", f"{path}: not a pack of a shop") from None
-
-
-def read_folder(folder: Path) -> Rows:
-    """The official files of all products, else of the first thousand. Raises ``data_not_found``, ``data_corrupt``."""
-    nothing: dict[str, Any] = {}
-    return Rows(
-        products=read_json(file_in(folder, "products")),
-        instructions=read_json(file_in(folder, "instructions")),
-        human=read_json(file_in(folder, "human"), nothing),
-        nouns=read_json(file_in(folder, "nouns"), nothing),
-        colours=read_json(folder / COLOURS, list[str]()),
-    )
 
 
 def file_in(folder: Path, part: str) -> Path:
