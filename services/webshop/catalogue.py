@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol
 
 from services.webshop.product import Product, parse_product
 from services.webshop.request import Request, parse_human_requests, parse_request
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What prices and goals need to know of a product, which a large catalogue knows without reading it.
+
+    ``pricing`` as in :class:`Product`; ``combinations`` is the number of ways to choose a value for every option;
+    ``wanted`` are the attributes of its written request, none where there is no request.
+    """
+
+    category: str
+    pricing: tuple[float, ...]
+    combinations: int
+    wanted: tuple[str, ...]
 
 
 class Catalogue(Protocol):
@@ -20,6 +36,10 @@ class Catalogue(Protocol):
 
     def __getitem__(self, number: int) -> Product:
         """The product with this number."""
+        ...
+
+    def outlines(self) -> Iterator[Outline]:
+        """The outlines of all products in order."""
         ...
 
     def number(self, asin: str) -> int | None:
@@ -85,6 +105,12 @@ class ProductList:
     def __getitem__(self, number: int) -> Product:
         """The product with this number."""
         return self._products[number]
+
+    def outlines(self) -> Iterator[Outline]:
+        """The outlines of all products in order."""
+        for product, request in zip(self._products, self._requests, strict=True):
+            combinations = prod(map(len, product.options.values()))
+            yield Outline(product.category, product.pricing, combinations, request.attributes if request else ())
 
     def number(self, asin: str) -> int | None:
         """The number of the product with this asin, None where there is none."""

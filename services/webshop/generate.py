@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container
-from pathlib import Path
 from typing import Any, Final
 
 from services.webshop.generate_draft import Draft, draw
@@ -17,7 +16,6 @@ from services.webshop.generate_wording import bulleted, described, human_instruc
 from services.webshop.rows import Rows
 from shared.errors import RestepError
 
-EMBEDDED: Final = Path(__file__).parent / "embedded" / "shop.json.xz"
 EMBEDDED_PRODUCTS: Final = 1000
 EMBEDDED_SEED: Final = 1
 """The shop that comes with restep, and what it was made with."""

@@ -11,10 +11,9 @@ import random
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import prod
 from typing import Final
 
 from services.webshop.catalogue import Catalogue
@@ -57,12 +56,12 @@ class _Requests:
     categories: list[str] = field(default_factory=list[str])
     attributes: Counter[str] = field(default_factory=Counter[str])
 
-    def add(self, number: int, product: Product, ordinal: int, request: Request, size: int) -> None:
+    def add(self, number: int, category: str, attributes: Sequence[str], size: int, ordinal: int = 0) -> None:
         self.products.append(number)
         self.ordinals.append(ordinal)
         self.sizes.append(size)
-        self.categories.append(product.category)
-        for attribute in request.attributes:
+        self.categories.append(category)
+        for attribute in attributes:
             self.attributes[attribute] += size
 
 
@@ -118,12 +117,12 @@ def make_goals(catalogue: Catalogue) -> tuple[array[float], Goals, Goals]:
     """What each product costs, in dollars, the synthetic goals and the human ones. One pass over ``catalogue``."""
     rng = random.Random(SEED)
     prices, synthetic, human = array("d"), _Requests(), _Requests()
-    for number, product in enumerate(catalogue):
-        prices.append(_draw_price(product, rng))
-        if (request := catalogue.request(number)) is not None:
-            synthetic.add(number, product, 0, request, prod(map(len, product.options.values())))
+    for number, outline in enumerate(catalogue.outlines()):
+        prices.append(_draw_price(outline.pricing, rng))
+        if outline.wanted:
+            synthetic.add(number, outline.category, outline.wanted, outline.combinations)
         for ordinal, request in enumerate(catalogue.human_requests(number)):
-            human.add(number, product, ordinal, request, 1)
+            human.add(number, outline.category, request.attributes, 1, ordinal)
     state = rng.getstate()
     made: list[Goals] = []
     for requests in (synthetic, human):  # two runs of the benchmark: in each the limits are drawn right after the prices
@@ -138,8 +137,8 @@ def draw_price_upper(price: float, rng: random.Random) -> float:
     return max(rng.sample(choices, 2)) if len(choices) >= 2 else NO_LIMIT
 
 
-def _draw_price(product: Product, rng: random.Random) -> float:
-    return product.pricing[0] if len(product.pricing) == 1 else rng.uniform(*product.pricing)
+def _draw_price(pricing: tuple[float, ...], rng: random.Random) -> float:
+    return pricing[0] if len(pricing) == 1 else rng.uniform(*pricing)
 
 
 def _combination(product: Product, place: int) -> tuple[tuple[str, str], ...]:

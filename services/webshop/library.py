@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from services.webshop.catalogue import Catalogue, ProductList
 from services.webshop.colours import COLOURS
-from services.webshop.contents import Contents, read_folder
 from services.webshop.nouns import TABLE, WORDS, Nouns
+from services.webshop.rows import Rows, read_folder, read_pack
 from services.webshop.search import TextSearch
 from services.webshop.stock import Stock
 from services.webshop.tagger import tagged
@@ -19,35 +19,52 @@ from shared.errors import RestepError
 
 log = logging.getLogger(__name__)
 
+EMBEDDED: Final = Path(__file__).parent / "embedded" / "shop.json.xz"
+"""The shop that comes with restep."""
+
 
 def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.info) -> Stock:
-    """The stock of ``<data>/webshop``. Where that has no ``title_nouns.json`` and spaCy is installed, names are tagged.
+    """The stock of ``<data>/webshop``, or of the embedded shop.
 
-    Tagging is done once: its table is kept in ``cache`` (default: the user's). ``say`` is told of what takes long.
+    Where there is no ``title_nouns.json`` and spaCy is installed, names are tagged, which takes seconds: ``say`` is told,
+    and the table is kept in ``cache`` (default: the user's).
     Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``.
     """
-    if data is None or not data.is_dir():
+    kept = cache or cache_folder()
+    if data is None:
+        return embedded_stock(kept)
+    if not data.is_dir():
         raise RestepError("data_not_found", f"{data}: no such folder")
-    return stock_of(read_folder(data / "webshop"), cache or cache_folder(), say)
+    folder = data / "webshop"
+    if not any(folder.glob("items_shuffle*.json")):
+        say(f"{folder}: no products of WebShop; opening the embedded shop")
+        return embedded_stock(kept)
+    return stock_of(read_folder(folder), str(folder), kept, say)
 
 
-def stock_of(contents: Contents, cache: Path, say: Say = log.info) -> Stock:
+def embedded_stock(cache: Path | None = None) -> Stock:
+    """The shop that comes with restep."""
+    return stock_of(read_pack(EMBEDDED), "embedded", cache or cache_folder(), log.info)
+
+
+def stock_of(rows: Rows, origin: str, cache: Path, say: Say) -> Stock:
     """The stock of what was read into memory. Raises ``data_corrupt``."""
-    catalogue = ProductList(contents.products, contents.instructions, contents.human_instructions)
+    catalogue = ProductList(rows.products, rows.instructions, rows.human)
     return Stock(
         catalogue=catalogue,
         search=TextSearch.over(catalogue),
-        nouns=find_nouns(catalogue, contents.nouns, cache / "webshop", say),
-        colours=COLOURS if contents.colours is None else tuple(contents.colours),
-        digest=contents.digest,
-        origin=contents.origin,
+        nouns=_nouns(catalogue, rows, cache, say),
+        colours=rows.colours or COLOURS,
+        digest=rows.digest,
+        origin=origin,
     )
 
 
-def find_nouns(catalogue: Catalogue, table: Mapping[str, Sequence[str]] | None, cache: Path, say: Say) -> Nouns:
-    """Nouns of all products: those of ``table``, where there is none those of spaCy, and words for what is missing."""
-    source = TABLE
-    if table is None:
+def _nouns(catalogue: Catalogue, rows: Rows, cache: Path, say: Say) -> Nouns:
+    """Nouns from the table, where there is none from spaCy, and words for what is missing."""
+    if rows.nouns:
+        table, source = rows.nouns, TABLE
+    else:
         table, source = tagged({product.asin: product.name for product in catalogue}, cache, say) or ({}, WORDS)
     covered = all(product.asin in table for product in catalogue)
     return Nouns(table, source if covered or source == WORDS else f"{source}, {WORDS}")

@@ -5,15 +5,18 @@ Names and shapes are those of the benchmark (``setup.sh`` of princeton-nlp/WebSh
 
 from __future__ import annotations
 
+import hashlib
 import lzma
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from shared.cache import replacing
 from shared.errors import RestepError
+
+T = TypeVar("T")
 
 FILES: Final = {
     "products": "items_shuffle.json",
@@ -22,16 +25,28 @@ FILES: Final = {
     "nouns": "title_nouns.json",
 }
 """Field of :class:`Rows` to the name of its file."""
+COLOURS: Final = "colors.json"
+SMALL: Final = "_1000"
+"""What the names of the first two files end in where they hold the benchmark's first thousand products."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``products`` in catalogue order; ``instructions``, ``human`` and ``nouns`` (of titles, in lower case) by asin."""
+    """``products`` in catalogue order; ``instructions``, ``human`` and ``nouns`` (of titles, in lower case) by asin.
+
+    ``nouns`` and ``colours`` are empty where there is no such file.
+    """
 
     products: list[dict[str, Any]]
     instructions: dict[str, dict[str, Any]]
     human: dict[str, list[dict[str, Any]]]
     nouns: dict[str, list[str]]
+    colours: list[str] = field(default_factory=list[str])
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 of the content in hex, the same for every layout of the same rows."""
+        return hashlib.sha256(orjson.dumps(self)).hexdigest()
 
 
 def write_pack(path: Path, rows: Rows) -> None:
@@ -50,12 +65,37 @@ def read_pack(path: Path) -> Rows:
         raise RestepError("data_corrupt", f"{path}: not a pack of a shop") from None
 
 
+def read_folder(folder: Path) -> Rows:
+    """The official files of all products, else of the first thousand. Raises ``data_not_found``, ``data_corrupt``."""
+    small = "" if (folder / FILES["products"]).exists() else SMALL
+    nothing: dict[str, Any] = {}
+    return Rows(
+        products=_read(folder / FILES["products"].replace(".json", f"{small}.json")),
+        instructions=_read(folder / FILES["instructions"].replace(".json", f"{small}.json")),
+        human=_read(folder / FILES["human"], nothing),
+        nouns=_read(folder / FILES["nouns"], nothing),
+        colours=_read(folder / COLOURS, list[str]()),
+    )
+
+
 def write_folder(folder: Path, rows: Rows) -> None:
     """Write the official files. Raises ``data_not_written``, also where a file of a shop is there already."""
     if there := sorted(folder.glob("items_*.json")):
         raise RestepError("data_not_written", f"{there[0]} is there already; a shop is never written over another")
-    for field, name in FILES.items():
-        _write(folder / name, orjson.dumps(getattr(rows, field)))
+    for part, name in FILES.items():
+        _write(folder / name, orjson.dumps(getattr(rows, part)))
+
+
+def _read(path: Path, absent: T | None = None) -> T:
+    """The content of a JSON file, which may be ``absent``. Raises ``data_not_found``, ``data_corrupt``."""
+    if absent is not None and not path.exists():
+        return absent
+    try:
+        return orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise RestepError("data_not_found", f"{path}: {error.strerror or error}") from None
+    except orjson.JSONDecodeError as error:
+        raise RestepError("data_corrupt", f"{path}: {error}") from None
 
 
 def _write(path: Path, content: bytes) -> None:

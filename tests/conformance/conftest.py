@@ -65,6 +65,16 @@ SUBJECTS = (
         slow_action="inventory",
         options={"action_style": "old", "goal": "game", "expert": "explorer"},
     ),
+    Subject(
+        name="webshop",
+        arguments=("-c", _SERVE.format("webshop")),
+        task_id="synthetic-3",
+        split="test",
+        actions=("search[tea]", "click[next >]", "search[shoes]", "click[back to search]", "search[lamp]"),
+        slow_action="search[table]",
+        options={"observation": "text_rich"},
+        needs="rapidfuzz",
+    ),
 )
 
 

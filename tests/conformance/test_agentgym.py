@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 
 from services.alfworld.library import embedded_library
+from services.webshop.library import embedded_stock
+from services.webshop.world import World
 from tests.conformance.conftest import Subject
 from tests.conformance.play import problem
 
@@ -58,6 +60,17 @@ async def test_a_score_is_on_its_scale(client: httpx.AsyncClient, subject: Subje
             for action in library.load(library.tasks()[0].id).walkthrough or ()
         ]
         assert [(answer["score"], answer["reward"]) for answer in answers] == [*[(0, 0)] * (len(answers) - 1), (1, 1)]
+    elif subject.name == "webshop":  # a purchase earns a share
+        goal = (await reset(client, slot, 0)).json()["task_description"]
+        world = World(embedded_stock())
+        product = world.stock.catalogue[world.tasks.goal("synthetic-0").product]
+        assert goal == world.tasks.goal("synthetic-0").text
+        answers = [
+            (await client.post("/agentgym/step", json={"id": slot, "action": action})).json()
+            for action in (f"search[{product.name}]", f"click[{product.asin}]", "click[buy now]")
+        ]
+        assert [answer["score"] for answer in answers[:2]] == [0, 0]
+        assert 0 < answers[2]["score"] == answers[2]["reward"] < 1
     else:
         await reset(client, slot, 0)
         taken = (await client.post("/agentgym/step", json={"id": slot, "action": "take key"})).json()
@@ -67,7 +80,8 @@ async def test_a_score_is_on_its_scale(client: httpx.AsyncClient, subject: Subje
 
 async def test_its_list_of_tasks_ends_where_it_ends_there(client: httpx.AsyncClient, subject: Subject) -> None:
     slot = await create(client)
-    tasks = {"sciworld": 4639, "cellar": 16, "alfworld": len(embedded_library().tasks())}[subject.name]
+    shop = len(World(embedded_stock()).tasks.select())
+    tasks = {"sciworld": 4639, "cellar": 16, "alfworld": len(embedded_library().tasks()), "webshop": shop}[subject.name]
     assert (await reset(client, slot, tasks - 1)).status_code == 200
     problem(await reset(client, slot, tasks), "unknown_task")
     problem(await reset(client, slot, -1), "unknown_task")

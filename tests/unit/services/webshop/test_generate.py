@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.webshop.generate import EMBEDDED, EMBEDDED_PRODUCTS, EMBEDDED_SEED, generate_rows
+from services.webshop.generate import EMBEDDED_PRODUCTS, EMBEDDED_SEED, generate_rows
 from services.webshop.generate_kinds import KINDS
+from services.webshop.library import EMBEDDED
 from services.webshop.rows import Rows, read_pack
 from shared.errors import RestepError
 from tests.support.webshop import SmallShop
