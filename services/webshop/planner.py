@@ -77,7 +77,7 @@ class Planner:
         """Whether a product can earn all there is to earn."""
         if self.best == 1.0 and (self.world.prices[number] > self.goal.price_upper or not self._has_attributes(number)):
             return False
-        return self.prospect(number).ceiling >= self.best
+        return self.prospect(number).can_earn(self.best)
 
     def _has_attributes(self, number: int) -> bool:
         product, scorer = self.world.shop.catalogue[number], self.world.scorer
@@ -89,8 +89,11 @@ class Planner:
         own = self.prospect(self.goal.product).ceiling
         if own == 1.0 and any(self.goal.product in self._found(words) for words in self.searches):
             return 1.0
-        found = {number for words in self.searches for number in self._found(words)}
-        return max((self.prospect(number).ceiling for number in found), default=0.0)
+        best = 0.0
+        for number in (number for words in self.searches for number in self._found(words)):
+            if self.prospect(number).can_earn(best):
+                best = self.prospect(number).ceiling
+        return best
 
     def earned(self, state: State) -> float:
         """The reward of buying the open product with the options that are chosen."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product as combinations
+from typing import Final
 
 from services.webshop.actions import click, parse_action
 from services.webshop.goals import Goal
@@ -18,6 +19,8 @@ from services.webshop.reward import Reward
 from services.webshop.state import Place, State
 from services.webshop.wishes import limit_text, option_text, option_value
 from services.webshop.world import World
+
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Prospect:
     def ceiling(self) -> float:
         """The most it can earn, in 0..1."""
         return self.reward({choice.name: choice.value for choice in self.choose({})}).total
+
+    def can_earn(self, reward: float) -> bool:
+        """Whether it can earn at least so much. Its options are only looked at where they decide."""
+        bound = self.bare.total + self.bare.r_type * (self.bare.w_option or 0.0)
+        return bound > reward - _ROUNDING and self.ceiling >= reward
 
     def choose(self, chosen: Mapping[str, str], most: int | None = None) -> Sequence[Choice]:
         """The fewest choices, at most ``most``, after which the most of the goal's options are met; in the goal's order.

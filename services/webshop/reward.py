@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from rapidfuzz.fuzz import token_set_ratio
@@ -53,7 +53,7 @@ class Scorer:
 
     def __init__(self, nouns: Nouns, colours: Sequence[str] = COLOURS) -> None:
         self._nouns = nouns
-        self._colours = tuple(colours)
+        self._plain_colour = lru_cache(_COMPARISONS)(partial(plain_colour, colours=tuple(colours)))
         self._similar = lru_cache(_COMPARISONS)(similar)
 
     def reward(self, goal: Goal, target: Product, bought: Product, price: float, options: Sequence[str]) -> Reward:
@@ -88,7 +88,7 @@ class Scorer:
 
     def is_option(self, wanted: str | tuple[str, str], chosen: str) -> bool:
         """A chosen value counts as a wanted option."""
-        return self._similar(str(plain_colour(chosen, self._colours)), str(plain_colour(wanted, self._colours)))
+        return self._similar(str(self._plain_colour(chosen)), str(self._plain_colour(wanted)))
 
     def _option_hits(self, goal: Goal, options: Sequence[str]) -> int:
         return sum(any(self.is_option(wanted, chosen) for chosen in options) for wanted in goal.options)
