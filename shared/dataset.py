@@ -25,9 +25,10 @@ class Dataset(Protocol):
         """Read everything once. Without ``data``: what comes with restep. Raises ``data_not_found``, ``data_corrupt``."""
         ...
 
-    def fetch(self, data: Path, mirror: str | None, say: Say) -> None:
+    def fetch(self, data: Path, mirror: str | None, say: Say, *, full: bool = False) -> None:
         """Bring the official data; ``mirror`` is an address to take the same files from.
 
+        ``full`` brings everything where the benchmark has a smaller set, which else is brought.
         Interrupted, it goes on where it stopped. Raises ``download_failed``, ``data_corrupt``, ``data_not_written``.
         """
         ...

@@ -33,17 +33,20 @@ class Fetched:
     size: int
 
 
-def download(url: str, path: Path, *, sha256: str | None = None, say: Say, pause: float = 1.0) -> Fetched:
+def download(
+    url: str, path: Path, *, sha256: str | None = None, source: str | None = None, say: Say, pause: float = 1.0
+) -> Fetched:
     """Bring ``url`` to ``path``, going on from what an earlier call left; a finished file is only checked.
 
-    ``pause`` is in seconds, between tries. Raises ``download_failed`` (what came is kept, but for a refusal),
-    ``data_corrupt`` where the content has another checksum (nothing is kept), ``data_not_written``.
+    ``source`` names the file where its address is another each time. ``pause`` is in seconds, between tries.
+    Raises ``download_failed`` (what came is kept, but for a refusal), ``data_corrupt`` where the content has another
+    checksum (nothing is kept), ``data_not_written``.
     """
     part = path.with_name(path.name + ".part")
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _bring(url, part, say, pause)
+            _bring(url, source or url, part, say, pause)
             part.replace(path)
             _note(part).unlink(missing_ok=True)
         found = _sha256(path)
@@ -55,15 +58,15 @@ def download(url: str, path: Path, *, sha256: str | None = None, say: Say, pause
         raise RestepError("data_not_written", f"{path}: {error.strerror or error}") from None
 
 
-def _bring(url: str, part: Path, say: Say, pause: float) -> None:
+def _bring(url: str, source: str, part: Path, say: Say, pause: float) -> None:
     """Until the whole file is in ``part``."""
-    progress = _Progress(url, say)
+    progress = _Progress(part.stem, say)
     barren = 0
     with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client:
         while True:
             before = _size(part)
             try:
-                _try(client, url, part, progress)
+                _try(client, url, source, part, progress)
             except httpx.HTTPError as error:
                 barren = 0 if _size(part) > before else barren + 1
                 if barren == ATTEMPTS or (barren and isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol))):
@@ -73,12 +76,12 @@ def _bring(url: str, part: Path, say: Say, pause: float) -> None:
                 return
 
 
-def _try(client: httpx.Client, url: str, part: Path, progress: _Progress) -> None:
+def _try(client: httpx.Client, url: str, source: str, part: Path, progress: _Progress) -> None:
     """One request. Raises ``httpx.HTTPError`` where another may help, ``download_failed`` where none will."""
-    have, etag = _size(part), _read_etag(part, url)
+    have, version = _size(part), _read_version(part, source)
     headers = {"Accept-Encoding": "identity"}
-    if have and etag:
-        headers |= {"Range": f"bytes={have}-", "If-Range": etag}
+    if have and version:
+        headers |= {"Range": f"bytes={have}-", "If-Range": version}
     with client.stream("GET", url, headers=headers) as answer:
         if answer.status_code == 416:
             part.unlink()
@@ -87,10 +90,13 @@ def _try(client: httpx.Client, url: str, part: Path, progress: _Progress) -> Non
             raise httpx.RemoteProtocolError(f"the server answers {answer.status_code}")
         if answer.status_code not in (200, 206):
             raise RestepError("download_failed", f"{url}: the server answers {answer.status_code} {answer.reason_phrase}")
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            raise RestepError("download_failed", f"{url}: the server sends a web page instead of the file")
         resumed = answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {have}-")
         if answer.status_code == 206 and not resumed:
             raise httpx.RemoteProtocolError("the server sends another part than was asked for")
-        _note(part).write_bytes(orjson.dumps({"url": url, "etag": answer.headers.get("etag", "")}))
+        version = answer.headers.get("etag") or answer.headers.get("last-modified", "")
+        _note(part).write_bytes(orjson.dumps({"source": source, "version": version}))
         length = answer.headers.get("content-length", "")
         progress.begin(have if resumed else 0, int(length) if length.isdigit() else None)
         with part.open("ab" if resumed else "wb") as file:
@@ -102,8 +108,8 @@ def _try(client: httpx.Client, url: str, part: Path, progress: _Progress) -> Non
 class _Progress:
     """Says every few seconds how far a download is."""
 
-    def __init__(self, url: str, say: Say) -> None:
-        self._name = url.rsplit("/", 1)[-1]
+    def __init__(self, name: str, say: Say) -> None:
+        self._name = name
         self._say = say
         self._done = 0
         self._total: int | None = None
@@ -140,14 +146,14 @@ def _note(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
-def _read_etag(part: Path, url: str) -> str:
-    """The version that the part belongs to; "" where it is unknown or of another address, so that nothing is mixed."""
+def _read_version(part: Path, source: str) -> str:
+    """The version that the part belongs to; "" where it is unknown or of another source, so that nothing is mixed."""
     try:
         note: object = orjson.loads(_note(part).read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return ""
     fields = cast("dict[str, Any]", note) if isinstance(note, dict) else {}
-    return str(fields.get("etag", "")) if fields.get("url") == url else ""
+    return str(fields.get("version", "")) if fields.get("source") == source else ""
 
 
 def _sha256(path: Path) -> str:

@@ -15,7 +15,13 @@ def _alfworld() -> Dataset:
     return AlfworldDataset()
 
 
-DATASETS: Final[Mapping[str, Callable[[], Dataset]]] = {"alfworld": _alfworld}
+def _webshop() -> Dataset:
+    from services.webshop.dataset import WebshopDataset
+
+    return WebshopDataset()
+
+
+DATASETS: Final[Mapping[str, Callable[[], Dataset]]] = {"alfworld": _alfworld, "webshop": _webshop}
 """Benchmark to its data."""
 
 

@@ -40,8 +40,8 @@ class AlfworldDataset:
         _read_all(library, report)
         return report
 
-    def fetch(self, data: Path, mirror: str | None, say: Say) -> None:
-        """Into ``<data>/alfworld``. Raises ``download_failed``, ``data_corrupt``, ``data_not_written``."""
+    def fetch(self, data: Path, mirror: str | None, say: Say, *, full: bool = False) -> None:
+        """Into ``<data>/alfworld``, always everything. Raises ``download_failed``, ``data_corrupt``, ``data_not_written``."""
         packed = fetch_games(data / "alfworld", mirror, say)
         if packed is None:
             return

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Final, cast
-
-import orjson
+from typing import Final
 
 from services.alfworld.archives import Packed, pack_games, zip_games
 from services.alfworld.pack import SUFFIX, Pack
-from shared.cache import replacing
+from shared.checksums import Checksums
 from shared.dataset import Say
 from shared.download import Fetched, download
-from shared.errors import RestepError
 
 RELEASES: Final = "https://github.com/alfworld/alfworld/releases/download"
 GAMES: Final = "0.4.0/json_2.1.2_tw-pddl.zip"
@@ -38,14 +35,13 @@ def fetch_games(folder: Path, mirror: str | None, say: Say, *, pause: float = 1.
         say(f"{target} is there already, {len(pack.index.entries)} games; remove it to fetch them again")
         return None
     base = (mirror or RELEASES).rstrip("/")
-    record = _read_record(folder / RECORD)
+    record = Checksums(folder / RECORD)
     fetched: dict[str, Fetched] = {}
     for name in (GAMES, TRAJECTORIES):
         path = folder / "download" / name.rsplit("/", 1)[-1]
         fetched[name] = download(f"{base}/{name}", path, sha256=record.get(name), say=say, pause=pause)
-        record[name] = fetched[name].sha256
         say(f"{path.name}: {fetched[name].size / 1e6:.1f} MB, sha256 {fetched[name].sha256}")
-        _write_record(folder / RECORD, record)
+        record.keep(name, fetched[name].sha256)
     say("packing the games, which takes a minute or two")
     packed = pack_games(zip_games(fetched[GAMES].path, fetched[TRAJECTORIES].path), target)
     with contextlib.suppress(OSError):
@@ -53,22 +49,3 @@ def fetch_games(folder: Path, mirror: str | None, say: Say, *, pause: float = 1.
             one.path.unlink()
         (folder / "download").rmdir()
     return packed
-
-
-def _read_record(path: Path) -> dict[str, str]:
-    try:
-        content: object = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise RestepError("data_corrupt", f"{path}: cannot be read ({error}); remove it to take any checksum") from None
-    fields = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
-    return {name: str(checksum) for name, checksum in fields.items()}
-
-
-def _write_record(path: Path, record: dict[str, str]) -> None:
-    try:
-        with replacing(path) as file:
-            file.write(orjson.dumps(record, option=orjson.OPT_INDENT_2))
-    except OSError as error:
-        raise RestepError("data_not_written", f"{path}: {error.strerror or error}") from None

@@ -56,10 +56,12 @@ class ShoppingEpisode(Episode):
         after = self._world.shop.after(self._state, action)
         if after is not None:
             self._state = after
-        done = self._state.place is Place.DONE
-        score = self._world.reward(self._goal, self._state).total if done else 0.0
-        observation = self._world.observation(self._goal, self._state, self._mode)
-        return EngineStep(observation, score, done, success=score == 1.0, valid=after is not None)
+        if self._state.place is not Place.DONE:
+            observation = self._world.observation(self._goal, self._state, self._mode)
+            return EngineStep(observation, 0.0, done=False, success=False, valid=after is not None)
+        score = self._world.reward(self._goal, self._state).total
+        observation = self._world.receipt(self._state, score, self._mode)
+        return EngineStep(observation, score, done=True, success=score == 1.0, valid=after is not None)
 
     async def admissible_actions(self) -> list[str]:
         """A click on each of what can be clicked, in the benchmark's order; where there is a search bar, how to search.

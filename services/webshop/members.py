@@ -53,6 +53,12 @@ def fields(path: Path) -> Iterator[Member]:
     return _members(path, _FIELD)
 
 
+def objects(path: Path) -> Iterator[dict[str, Any]]:
+    """The same, read one after another. Raises ``data_not_found``, ``data_corrupt``."""
+    slices = Slices(path)
+    return (slices.read(member.begin, member.end) for member in elements(path))
+
+
 class Slices:
     """Values by their place in a file. May be read from any thread."""
 

@@ -8,8 +8,9 @@ leaves a blank.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import chain
 from typing import Final, NamedTuple
 
 from services.webshop.product import Product
@@ -65,15 +66,18 @@ def header(instruction: str) -> Iterator[Node]:
     yield from (Node("Instruction:"), *_texts(instruction), Node(BACK, Kind.BUTTON))
 
 
-def results_page(products: Sequence[tuple[int, Product]], page: int, total: int) -> Iterator[Node]:
-    """Ten of ``total`` products, with their numbers; ``page`` counts from 1 and may be past the end."""
+def results_head(page: int, total: int) -> Iterator[Node]:
+    """What stands above the products of a page of results; ``page`` counts from 1 and may be past the end."""
     yield Node(f"Page {page} (Total results: {total})")
     if page > 1:
         yield Node(PREVIOUS, Kind.BUTTON)
     yield Node(NEXT, Kind.BUTTON)
-    for number, product in products:
-        yield Node(product.asin, Kind.PRODUCT, number)
-        yield from _texts(product.name, product.price_text)
+
+
+def card(number: int, product: Product) -> Iterator[Node]:
+    """One product on a page of results."""
+    yield Node(product.asin, Kind.PRODUCT, number)
+    yield from _texts(product.name, product.price_text)
 
 
 def item_page(product: Product) -> Iterator[Node]:
@@ -101,11 +105,8 @@ def section_page(product: Product, section: str) -> Iterator[Node]:
 def done_page(product: Product, options: Iterable[tuple[str, str]], reward: float) -> Iterator[Node]:
     """The page after a purchase; the codes and details that the original's page has room for are None in its text mode."""
     chosen = json.dumps(dict(options), sort_keys=True).translate(_HTML_SAFE)
-    bought = ("asin", product.asin, "options", chosen, "attrs", "None", "category", "None", "query", "None")
-    wanted = ("asin", "options", "attrs", "price upper", "instuction text", "category", "product category", "query")
-    yield from _texts("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)")
-    yield from _texts("Purchased", *bought, "product category", "None", "Target", *wanted, "Goal ", "None")
-    yield from _texts("Reward", "Your score (min 0.0, max 1.0)", str(reward), "Reward Details ", "None")
+    bought = (Node("asin"), Node(product.asin), Node("options"), Node(chosen))
+    return chain(_THANKS, bought, _UNSAID, (Node(str(reward)),), _END)
 
 
 def _texts(*texts: str) -> Iterator[Node]:
@@ -115,6 +116,17 @@ def _texts(*texts: str) -> Iterator[Node]:
             yield Node(text)
         elif text and "\n" not in text:
             yield Node(" ")
+
+
+_THANKS: Final = tuple(
+    _texts("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)", "Purchased")
+)
+_UNSAID: Final = (
+    *_texts("attrs", "None", "category", "None", "query", "None", "product category", "None"),
+    *_texts("Target", "asin", "options", "attrs", "price upper", "instuction text", "category", "product category", "query"),
+    *_texts("Goal ", "None", "Reward", "Your score (min 0.0, max 1.0)"),
+)
+_END: Final = tuple(_texts("Reward Details ", "None"))
 
 
 # --- what is made of them ----------------------------------------------------------------------------------------

@@ -39,6 +39,9 @@ class Product:
     options: Mapping[str, tuple[str, ...]]
     attributes: tuple[str, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.asin)
+
     @property
     def text(self) -> str:
         """What the search index reads: title, description, first bullet and options, in lower case."""

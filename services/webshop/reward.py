@@ -25,7 +25,9 @@ _SIMILAR: Final = 85.5
 _CATEGORY_SEPARATOR: Final = "\u203a"
 _LATIN_1: Final = dict.fromkeys(range(128, 256))
 _NOT_A_WORD: Final = re.compile(r"\W")
-_COMPARISONS: Final = 1 << 14
+_VALUES: Final = 1 << 12
+_PRODUCTS: Final = 256
+_FINDINGS: Final = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,15 @@ class Reward:
 
 
 class Scorer:
-    """Rewards purchases. Keeps the last comparisons of texts, because goals and products repeat them."""
+    """Rewards purchases. Keeps what it made of the last texts, because goals and products repeat them."""
 
     def __init__(self, nouns: Nouns, colours: Sequence[str] = COLOURS) -> None:
         self._nouns = nouns
-        self._plain_colour = lru_cache(_COMPARISONS)(partial(plain_colour, colours=tuple(colours)))
-        self._similar = lru_cache(_COMPARISONS)(similar)
+        self._plain = lru_cache(_VALUES)(plain)
+        self._plain_colour = lru_cache(_VALUES)(partial(plain_colour, colours=tuple(colours)))
+        self._categories = lru_cache(_PRODUCTS)(_categories)
+        self._read = lru_cache(_PRODUCTS)(self._reading)
+        self._has = lru_cache(_FINDINGS)(self._look_for)
 
     def reward(self, goal: Goal, target: Product, bought: Product, price: float, options: Sequence[str]) -> Reward:
         """The reward of ``bought`` at ``price`` with the values ``options``; ``target`` is the product of ``goal``."""
@@ -79,23 +84,32 @@ class Scorer:
 
     def has_attribute(self, bought: Product, attribute: str) -> bool:
         """A product has a wanted attribute: in its list of attributes, roughly, or word for word in its texts."""
+        return self._has(bought, attribute)
+
+    def _look_for(self, bought: Product, attribute: str) -> bool:
+        listed, texts = self._read(bought)
+        wanted = self._plain(attribute)
         return (
-            any(self._similar(own, attribute) for own in bought.attributes)
-            or attribute in bought.name.lower()
-            or attribute in " ".join(bought.bullets).lower()
-            or attribute in bought.description.lower()
+            (wanted != "" and wanted in listed)
+            or any(similar(own, wanted) for own in listed)
+            or any(attribute in text for text in texts)
         )
+
+    def _reading(self, product: Product) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is looked through for attributes: those it has, and its texts in lower case."""
+        texts = (product.name.lower(), " ".join(product.bullets).lower(), product.description.lower())
+        return tuple(map(self._plain, product.attributes)), texts
 
     def is_option(self, wanted: str | tuple[str, str], chosen: str) -> bool:
         """A chosen value counts as a wanted option."""
-        return self._similar(str(self._plain_colour(chosen)), str(self._plain_colour(wanted)))
+        return similar(self._plain(str(self._plain_colour(chosen))), self._plain(str(self._plain_colour(wanted))))
 
     def _option_hits(self, goal: Goal, options: Sequence[str]) -> int:
         return sum(any(self.is_option(wanted, chosen) for chosen in options) for wanted in goal.options)
 
     def _type(self, target: Product, bought: Product) -> tuple[float, bool, bool, float]:
         query_match = bought.query == target.query
-        category_match = len(_categories(bought) & _categories(target)) >= 2
+        category_match = len(self._categories(bought.product_category) & self._categories(target.product_category)) >= 2
         wanted = self._nouns.of(target)
         title_score = len(set(self._nouns.of(bought)) & set(wanted)) / len(wanted) if wanted else 0.2
         if title_score == 0.0:
@@ -107,14 +121,14 @@ class Scorer:
 
 
 def similar(one: str, other: str) -> bool:
-    """Two texts are alike by their sets of words (thefuzz 0.19: ``fuzz.token_set_ratio(one, other) > 85``)."""
-    return token_set_ratio(_plain(one), _plain(other), score_cutoff=_SIMILAR) >= _SIMILAR
+    """Two :func:`plain` texts are alike by their sets of words (thefuzz 0.19: ``fuzz.token_set_ratio(...) > 85``)."""
+    return token_set_ratio(one, other, score_cutoff=_SIMILAR) >= _SIMILAR
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Words in lower case, blanks between them, without Latin-1's letters beyond ASCII."""
     return _NOT_A_WORD.sub(" ", text.translate(_LATIN_1)).lower().strip()
 
 
-def _categories(product: Product) -> set[str]:
-    return {part.strip() for part in product.product_category.split(_CATEGORY_SEPARATOR)}
+def _categories(path: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in path.split(_CATEGORY_SEPARATOR))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,20 +32,16 @@ SMALL: Final = "_1000"
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``products`` in catalogue order; ``instructions``, ``human`` and ``nouns`` (of titles, in lower case) by asin.
-
-    ``nouns`` and ``colours`` are empty where there is no such file.
-    """
+    """``products`` in catalogue order; ``instructions``, ``human`` and ``nouns`` (of titles, in lower case) by asin."""
 
     products: list[dict[str, Any]]
     instructions: dict[str, dict[str, Any]]
     human: dict[str, list[dict[str, Any]]]
     nouns: dict[str, list[str]]
-    colours: list[str] = field(default_factory=list[str])
 
     @property
     def digest(self) -> str:
-        """A SHA-256 of the content in hex, the same for every layout of the same rows."""
+        """A SHA-256 of everything, in hex."""
         return hashlib.sha256(orjson.dumps(self)).hexdigest()
 
 
@@ -65,17 +61,12 @@ def read_pack(path: Path) -> Rows:
         raise RestepError("data_corrupt", f"{path}: not a pack of a shop") from None
 
 
-def read_folder(folder: Path) -> Rows:
-    """The official files of all products, else of the first thousand. Raises ``data_not_found``, ``data_corrupt``."""
-    small = "" if (folder / FILES["products"]).exists() else SMALL
-    nothing: dict[str, Any] = {}
-    return Rows(
-        products=_read(folder / FILES["products"].replace(".json", f"{small}.json")),
-        instructions=_read(folder / FILES["instructions"].replace(".json", f"{small}.json")),
-        human=_read(folder / FILES["human"], nothing),
-        nouns=_read(folder / FILES["nouns"], nothing),
-        colours=_read(folder / COLOURS, list[str]()),
-    )
+def file_in(folder: Path, part: str) -> Path:
+    """The file with a field of :class:`Rows`; of the first thousand products where ``folder`` does not have all."""
+    name = FILES[part]
+    if part in ("products", "instructions") and not (folder / FILES["products"]).exists():
+        name = name.replace(".json", f"{SMALL}.json")
+    return folder / name
 
 
 def write_folder(folder: Path, rows: Rows) -> None:
@@ -86,7 +77,7 @@ def write_folder(folder: Path, rows: Rows) -> None:
         _write(folder / name, orjson.dumps(getattr(rows, part)))
 
 
-def _read(path: Path, absent: T | None = None) -> T:
+def read_json(path: Path, absent: T | None = None) -> T:
     """The content of a JSON file, which may be ``absent``. Raises ``data_not_found``, ``data_corrupt``."""
     if absent is not None and not path.exists():
         return absent

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from services.webshop import pages
@@ -25,14 +26,15 @@ PAGE: Final = 10
 """Products on a page."""
 
 _SEARCHES: Final = 2048
+_CARDS: Final = 2048
 _RESULT_PAGES: Final = 512
 _ITEM_PAGES: Final = 1024
 _BUTTONS: Final = {label.lower(): label for label in pages.SECTIONS}
 _BACK, _PREVIOUS, _NEXT, _BUY = (label.lower() for label in (pages.BACK, pages.PREVIOUS, pages.NEXT, pages.BUY))
 
 
-class Page(NamedTuple):
-    """What shoppers share of a page: its text below the header, and what can be clicked, header included."""
+class Part(NamedTuple):
+    """What shoppers share of a page, or of a part of it: its text and what can be clicked."""
 
     text: str
     clickables: Clickables
@@ -45,6 +47,7 @@ class Shop:
         self.catalogue = catalogue
         self._search = search
         self._found = lru_cache(_SEARCHES)(self._find)
+        self._cards = lru_cache(_CARDS)(self._card)
         self._results = lru_cache(_RESULT_PAGES)(self._results_page)
         self._items = lru_cache(_ITEM_PAGES)(self._item_page)
 
@@ -54,23 +57,23 @@ class Shop:
         """Numbers of the products that a search finds, best first; ``seed`` matters for random ones only."""
         return self._found(keywords, seed if _is_random(keywords) else 0)
 
-    def page(self, state: State) -> Page:
-        """What stands on the page of ``state`` that is neither start nor end."""
+    def page(self, state: State) -> Part:
+        """What stands below the header on the page of ``state``, which is neither start nor end."""
         if state.place is Place.RESULTS:
             return self._results(state.keywords, state.page, state.seed if _is_random(state.keywords) else 0)
         return self._items(state.product, state.section if state.place is Place.SECTION else "")
 
     def nodes(self, state: State) -> Iterator[Node]:
-        """The nodes of the same page, below the header."""
+        """The nodes of the same page."""
         if state.place is not Place.RESULTS:
             return self._item_nodes(state.product, state.section if state.place is Place.SECTION else "")
-        found = self.results(state.keywords, state.seed)
-        shown = [(number, self.catalogue[number]) for number in found[(state.page - 1) * PAGE : state.page * PAGE]]
-        return pages.results_page(shown, state.page, len(found))
+        found, shown = self._shown(state.keywords, state.page, state.seed)
+        cards = (pages.card(number, self.catalogue[number]) for number in shown)
+        return chain(pages.results_head(state.page, len(found)), *cards)
 
     def clickables(self, state: State) -> Clickables:
         """What can be clicked: nothing where there is only a search bar, nor after the purchase."""
-        return {} if state.place in (Place.START, Place.DONE) else self.page(state).clickables
+        return {} if state.place in (Place.START, Place.DONE) else {_BACK: None} | self.page(state).clickables
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
@@ -81,10 +84,10 @@ class Shop:
             return None
         if name == SEARCH:
             return _searched(state, argument) if _is_search(argument) else None
-        if name == CLICK and state.place is not Place.START:
-            known = self.page(state).clickables
-            return _clicked(state, argument, known[argument]) if argument in known else None
-        return None
+        if name != CLICK or state.place is Place.START:
+            return None
+        known = self.page(state).clickables
+        return _clicked(state, argument, known.get(argument)) if argument in known or argument == _BACK else None
 
     # --- made once -------------------------------------------------------------------------------------------------
 
@@ -99,20 +102,33 @@ class Shop:
             return self.catalogue.with_query(rest.strip())
         return self._search.top(keywords, RESULTS)
 
-    def _results_page(self, keywords: str, page: int, seed: int) -> Page:
-        return _shared(self.nodes(State(Place.RESULTS, keywords, page, seed=seed)))
+    def _shown(self, keywords: str, page: int, seed: int) -> tuple[Sequence[int], Sequence[int]]:
+        """All that a search finds, and what of it a page shows."""
+        found = self.results(keywords, seed)
+        return found, found[(page - 1) * PAGE : page * PAGE]
 
-    def _item_page(self, number: int, section: str) -> Page:
-        return _shared(self._item_nodes(number, section))
+    def _results_page(self, keywords: str, page: int, seed: int) -> Part:
+        found, shown = self._shown(keywords, page, seed)
+        parts = [_part(pages.results_head(page, len(found))), *map(self._cards, shown)]
+        clickables: Clickables = {}
+        for part in parts:
+            clickables |= part.clickables
+        return Part(pages.SEPARATOR.join(part.text for part in parts), clickables)
+
+    def _card(self, number: int) -> Part:
+        return _part(pages.card(number, self.catalogue[number]))
+
+    def _item_page(self, number: int, section: str) -> Part:
+        return _part(self._item_nodes(number, section))
 
     def _item_nodes(self, number: int, section: str) -> Iterator[Node]:
         product = self.catalogue[number]
         return pages.section_page(product, section) if section else pages.item_page(product)
 
 
-def _shared(nodes: Iterator[Node]) -> Page:
+def _part(nodes: Iterator[Node]) -> Part:
     made = list(nodes)
-    return Page(pages.plain(made), {_BACK: None, **pages.clickables(made)})
+    return Part(pages.plain(made), pages.clickables(made))
 
 
 def _is_random(keywords: str) -> bool:

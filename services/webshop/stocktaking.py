@@ -58,6 +58,14 @@ class Sources:
             raise RestepError("data_not_found", f"{error.filename}: {error.strerror or error}") from None
         return "".join(f"{path} {state.st_size} {state.st_mtime_ns}\n" for path, state in states)
 
+    def digest(self) -> str:
+        """A SHA-256 of all of them, in hex. Raises ``OSError``."""
+        total = hashlib.sha256()
+        for path in self.files():
+            with path.open("rb") as file:
+                total.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+        return total.hexdigest()
+
 
 def current_index(sources: Sources, cache: Path, say: Say, *, renew: bool = False) -> tuple[Path, str]:
     """The folder of the index of ``sources`` and the SHA-256 of these, made unless there is one that still fits.
@@ -104,7 +112,7 @@ def _make(sources: Sources, stamp: str, place: Path, say: Say) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     products = _Stocktaking(sources, part, say).take()
-    meta = {"version": _VERSION, "stamp": stamp, "digest": _sha256(sources.files())}
+    meta = {"version": _VERSION, "stamp": stamp, "digest": sources.digest()}
     (part / _META).write_bytes(orjson.dumps(meta))
     shutil.rmtree(place, ignore_errors=True)
     part.replace(place)
@@ -162,12 +170,3 @@ def _places(path: Path) -> tuple[Names, NDArray[np.int64]]:
         keys.append(key)
         places.extend((begin, end))
     return Names.of(keys), np.array(places, np.int64).reshape(-1, 2)
-
-
-def _sha256(paths: list[Path]) -> str:
-    """Of the files' contents in order."""
-    total = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            total.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()

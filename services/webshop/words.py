@@ -28,8 +28,11 @@ _WORD: Final = f"{_JOINER}*+(?:{_RUN})(?:{_JOINER}++(?:{_RUN}))*{_JOINER}*"
 _WITHIN: Final = "(?:[Xk]|Z(?!Z*[EM]))*+"
 """What belongs to a picture without choosing its style; a joiner before another picture joins the two."""
 _PICTURE: Final = f"(?:E{_WITHIN}(?:M{_WITHIN}|V)?|M{_WITHIN})"
+_PLAIN: Final = r"[LN]++(?= |\Z)"
+"""Most words: letters and digits up to what ends any word. Only a shorter way to say what _WORD says."""
 _PATTERN: Final = re.compile(
-    f"{_WORD}|(?:S{_EXTENDED})+|[IJ]{_EXTENDED}|Z*+{_PICTURE}(?:Z++{_PICTURE})*|#{_WITHIN}V?k{_WITHIN}|(?:R{_EXTENDED}){{2}}"
+    f"{_PLAIN}|{_WORD}|(?:S{_EXTENDED})+|[IJ]{_EXTENDED}"
+    f"|Z*+{_PICTURE}(?:Z++{_PICTURE})*|#{_WITHIN}V?k{_WITHIN}|(?:R{_EXTENDED}){{2}}"
 )
 
 

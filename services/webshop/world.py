@@ -5,11 +5,14 @@ A session is a goal and a :class:`services.webshop.state.State`; all it does are
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from services.webshop import pages
 from services.webshop.goals import Goal, make_goals
-from services.webshop.pages import RICH_MODE, TEXT_MODE
+from services.webshop.pages import RICH_MODE, TEXT_MODE, Node
 from services.webshop.reward import Reward, Scorer
 from services.webshop.shop import Shop
 from services.webshop.state import Place, State
@@ -17,6 +20,7 @@ from services.webshop.stock import Stock
 from services.webshop.tasks import TaskTable
 
 MODES: Final = (TEXT_MODE, RICH_MODE)
+_HEADERS: Final = 1024
 
 
 class World:
@@ -29,24 +33,34 @@ class World:
         self.prices, synthetic, human = make_goals(stock.catalogue)
         self.tasks = TaskTable(synthetic, human)
         self.scorer = Scorer(stock.nouns, stock.colours)
+        self._header = lru_cache(_HEADERS)(_header)
 
     def observation(self, goal: Goal, state: State, mode: str = TEXT_MODE) -> str:
         """What the shopper of ``goal`` reads in ``state``, in one of :data:`MODES`."""
+        if state.place is Place.DONE:
+            return self.receipt(state, self.reward(goal, state).total, mode)
         if state.place is Place.START:
-            nodes = pages.start_page(goal.text)
-        elif state.place is Place.DONE:
-            nodes = pages.done_page(self.shop.catalogue[state.product], state.options, self.reward(goal, state).total)
-        elif mode == TEXT_MODE:
-            return f"{pages.plain(pages.header(goal.text))}{pages.SEPARATOR}{self.shop.page(state).text}"
-        else:
-            nodes = (*pages.header(goal.text), *self.shop.nodes(state))
+            return self._rendered(pages.start_page(goal.text), state, mode)
         if mode == TEXT_MODE:
-            return pages.plain(nodes)
-        opened = state.place is Place.ITEM
-        return pages.rich(nodes, state, pages.item_address(self.shop.catalogue[state.product], state) if opened else "")
+            return self._header(goal.text) + self.shop.page(state).text
+        return self._rendered(chain(pages.header(goal.text), self.shop.nodes(state)), state, mode)
+
+    def receipt(self, state: State, reward: float, mode: str = TEXT_MODE) -> str:
+        """What is read after a purchase that earned ``reward``."""
+        return self._rendered(pages.done_page(self.shop.catalogue[state.product], state.options, reward), state, mode)
 
     def reward(self, goal: Goal, state: State) -> Reward:
         """What buying the open product with the chosen options earns."""
         catalogue = self.shop.catalogue
         chosen = [value for _, value in state.options]
         return self.scorer.reward(goal, catalogue[goal.product], catalogue[state.product], self.prices[state.product], chosen)
+
+    def _rendered(self, nodes: Iterable[Node], state: State, mode: str) -> str:
+        if mode == TEXT_MODE:
+            return pages.plain(nodes)
+        opened = state.place is Place.ITEM
+        return pages.rich(nodes, state, pages.item_address(self.shop.catalogue[state.product], state) if opened else "")
+
+
+def _header(instruction: str) -> str:
+    return pages.plain(pages.header(instruction)) + pages.SEPARATOR

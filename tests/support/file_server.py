@@ -10,16 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+_DATE = "Tue, 05 Jul 2022 10:00:00 GMT"
+
 
 @dataclass
 class Files:
-    """``content`` by path. ``cuts`` are the bytes sent before the connection is cut, one for each answer in turn.
+    """``content`` by path; ``pages`` too, sent as web pages.
 
-    While ``stalled`` is set, a cut answer waits instead of ending.
+    ``cuts`` are the bytes sent before the connection is cut, one for each answer in turn. While ``stalled`` is set, a cut
+    answer waits instead of ending.
     """
 
     url: str = ""
     content: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    pages: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    dated: bool = False
+    """Whether versions are told by date, as Google Drive does, and not by ETag."""
     cuts: list[int] = field(default_factory=list[int])
     statuses: list[int] = field(default_factory=list[int])
     ranges: bool = True
@@ -55,14 +61,15 @@ def file_server() -> Generator[Files]:
 def _answer(handler: BaseHTTPRequestHandler, files: Files) -> None:
     asked = handler.headers.get("Range", "")
     files.requests.append((handler.path, asked))
-    content = files.content.get(handler.path)
+    page = files.pages.get(handler.path)
+    content = files.content.get(handler.path) if page is None else page
     status = files.statuses.pop(0) if files.statuses else 0
     if status or content is None:
         handler.send_error(status or 404)
         return
-    etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    version = _DATE if files.dated else f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     begin = 0
-    if asked and files.ranges and handler.headers.get("If-Range") == etag:
+    if asked and files.ranges and handler.headers.get("If-Range") == version:
         begin = int(asked.removeprefix("bytes=").removesuffix("-"))
         if begin >= len(content):
             handler.send_error(416)
@@ -71,7 +78,9 @@ def _answer(handler: BaseHTTPRequestHandler, files: Files) -> None:
         handler.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
     else:
         handler.send_response(200)
-    handler.send_header("ETag", etag)
+    handler.send_header("Last-Modified" if files.dated else "ETag", version)
+    if page is not None:
+        handler.send_header("Content-Type", "text/html; charset=utf-8")
     handler.send_header("Content-Length", str(len(content) - begin))
     handler.end_headers()
     rest = content[begin:]

@@ -22,8 +22,8 @@ def product_row(number: int, rng: random.Random) -> dict[str, Any]:
     price = rng.randrange(100, 9000) / 100
     return {
         "name": " ".join(words).title(),
-        "full_description": f"A {kind} that is {rng.choice(ADJECTIVES)} and {rng.choice(ADJECTIVES)}. Model m{number}.",
-        "small_description": [f"{rng.choice(ADJECTIVES)} {kind}", 'so-called "best" {of all}\\'],
+        "full_description": f"Model m{number}, {rng.choice(ADJECTIVES)}.",
+        "small_description": [rng.choice(ADJECTIVES), 'so-called "best" {of all}\\'],
         "pricing": rng.choice(["", f"${price}", f"${price} - ${price + 5:.2f}"]),
         "customization_options": rng.choice(
             ["", {"Color": [{"value": "Navy/Blue", "image": None}, {"value": "red"}], "Size": None}, {"Size": [{"value": "S"}]}]

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from services.alfworld.fetch import GAMES
 from services.alfworld.folder import NAME
-from tests.support.file_server import Files
+from services.webshop.fetch import FULL, SMALL
+from tests.support.file_server import Files, file_server
 from tests.support.game_layouts import IDS, games, served_archives, write_folder
+from tests.support.wares import human_rows, instruction_rows, product_rows
 
 
 class Restep:
@@ -59,10 +62,11 @@ def files() -> Iterator[Files]:
         yield served
 
 
-def test_the_embedded_games_are_checked_without_any_folder(restep: Restep) -> None:
+def test_what_is_embedded_is_checked_without_any_folder(restep: Restep) -> None:
     said = restep.says("check")
     assert re.search(r"alfworld: embedded: 360 games, data version [0-9a-f]{16}\n", said)
     assert "embedded_train 240, embedded_seen 60, embedded_unseen 60" in said
+    assert re.search(r"webshop: embedded: 1000 products, data version [0-9a-f]{16}\n", said)
     assert said.endswith("no problems\n")
 
 
@@ -165,3 +169,39 @@ def test_a_folder_that_cannot_be_written_is_one_line(restep: Restep, tmp_path: P
     line = restep.complains("generate", "alfworld", "--scenes", "1", "--out", tmp_path / "file")
     assert line.endswith("[data_not_written]")
     assert "at least one" in restep.complains("generate", "alfworld", "--scenes", "0", "--out", tmp_path)
+
+
+def test_a_shop_is_fetched_and_checked(restep: Restep, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    rows = list(product_rows(300))
+    with file_server() as mirror:
+        mirror.content = {
+            f"/{name}": orjson.dumps(content)
+            for name, content in zip(SMALL, (rows, instruction_rows(rows), human_rows(rows)), strict=True)
+        }
+        mirror.cuts = [1000]
+        said = restep.says("fetch", "webshop", "--data", data, "--mirror", mirror.url)
+    assert "items_shuffle_1000.json: going on at" in said
+    checked = restep.says("check", "--data", data)
+    assert f"webshop: {data / 'webshop'}: 300 products, data version" in checked
+    assert "webshop: test " in checked
+    assert "alfworld" not in checked
+    (data / "webshop" / "items_human_ins.json").unlink()
+    assert "1 problem found" in restep.complains("check", "webshop", "--data", data)
+    (data / "webshop" / "items_ins_v2_1000.json").write_text("{")
+    assert "items_ins_v2_1000.json" in restep.complains("check", "--data", data)
+
+
+def test_the_full_shop_is_another_set_of_files(restep: Restep, tmp_path: Path) -> None:
+    rows = list(product_rows(30))
+    with file_server() as mirror:
+        mirror.content = {
+            f"/{name}": orjson.dumps(content)
+            for name, content in zip(FULL, (rows, instruction_rows(rows), human_rows(rows)), strict=True)
+        }
+        restep.says("fetch", "webshop", "--full", "--data", tmp_path, "--mirror", mirror.url)
+    assert ": 30 products" in restep.says("check", "webshop", "--data", tmp_path)
+
+
+def test_a_folder_without_a_shop_is_a_problem(restep: Restep, tmp_path: Path) -> None:
+    assert "1 problem found" in restep.complains("check", "webshop", "--data", tmp_path)

@@ -145,3 +145,29 @@ def test_progress_is_said(files: Files, tmp_path: Path) -> None:
     files.cuts = [300_000]
     download(f"{files.url}/a.zip", tmp_path / "a.zip", say=said.append, pause=0.0)
     assert said == ["a.zip: downloading, 1.0 MB in all", "a.zip: going on at 0.3 MB, 1.0 MB in all"]
+
+
+def test_a_version_may_be_told_by_date(files: Files, tmp_path: Path) -> None:
+    files.dated = True
+    files.cuts = [300_000]
+    assert fetch(files, tmp_path).sha256 == SHA256
+    assert files.requests[1] == ("/a.zip", "bytes=300000-")
+
+
+def test_a_web_page_is_not_the_file(files: Files, tmp_path: Path) -> None:
+    files.pages["/a.zip"] = b"<html>please log in</html>"
+    error = refused(files, tmp_path)
+    assert error.code == "download_failed"
+    assert "web page" in error.detail
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("source", "asked"), [("the file", "bytes=1000-"), ("another file", "")])
+def test_a_file_goes_on_at_another_address_of_its_source(files: Files, tmp_path: Path, source: str, asked: str) -> None:
+    files.content["/b"] = CONTENT
+    files.cuts = [1000, *[0] * ATTEMPTS]
+    with pytest.raises(RestepError):
+        download(f"{files.url}/a.zip", tmp_path / "a", source="the file", say=lambda _: None, pause=0.0)
+    files.cuts, files.requests = [], []
+    download(f"{files.url}/b", tmp_path / "a", source=source, sha256=SHA256, say=lambda _: None, pause=0.0)
+    assert files.requests == [("/b", asked)]

@@ -63,19 +63,17 @@ def test_missing_and_damaged_instructions_are_told(data: Path, content: bytes | 
 
 def test_the_small_set_has_names_of_its_own(data: Path) -> None:
     folder = data / "webshop"
-    version = opened(data).data_version
+    products = list(opened(data).catalogue)
     (folder / "items_shuffle.json").rename(folder / "items_shuffle_1000.json")
     (folder / "items_ins_v2.json").rename(folder / "items_ins_v2_1000.json")
-    assert opened(data).data_version == version
+    assert list(opened(data).catalogue) == products
 
 
-def test_the_version_follows_every_file_but_not_its_layout(data: Path) -> None:
-    versions = {opened(data).data_version}
+def test_the_version_follows_every_file(data: Path) -> None:
+    versions = {opened(data).data_version, opened(data).data_version}
     for name in FILES.values():
         path = data / "webshop" / name
         content = orjson.loads(path.read_bytes())
-        path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        assert opened(data).data_version in versions
         if isinstance(content, list):
             content.pop()
         else:
