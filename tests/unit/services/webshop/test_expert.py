@@ -92,7 +92,7 @@ def test_success_is_out_of_reach_when_too_few_steps_are_left(expert: Expert) -> 
 def test_random_products_are_those_that_the_session_sees(expert: Expert, embedded: World) -> None:
     planner = Planner(embedded, embedded.tasks.goal("synthetic-5"))
     opened: set[bool] = set()
-    for seed in range(100):
+    for seed in range(400):
         advice = expert.advise(EpisodeKey("synthetic-5", seed, (), ("search[<r> any]",)), 15)
         first_page = embedded.shop.results("<r> any", seed)[:10]
         right = [f"click[{embedded.shop.catalogue[number].asin}]" for number in first_page if planner.right(number)]
