@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.webshop.actions import click
+from services.webshop.expert import Expert
 from services.webshop.goals import Goal
 from services.webshop.instruction import ACTION_GRAMMAR, INSTRUCTION
 from services.webshop.pages import TEXT_MODE
 from services.webshop.state import Place, State
 from services.webshop.world import MODES, World
-from shared.environment import EngineStep, Environment, Episode
+from shared.environment import EngineStep, Environment, Episode, EpisodeKey
 from shared.errors import RestepError
-from shared.protocol import EnvironmentInfo, OptionInfo, SplitInfo, TaskInfo
+from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, SplitInfo, TaskInfo
 
 MAX_STEPS: Final = 15
 """The limit of verl-agent; ETO takes 10 (arXiv 2403.02502). A session may choose its own."""
@@ -79,6 +80,7 @@ class ShoppingEpisode(Episode):
 class _Loaded:
     world: World
     info: EnvironmentInfo
+    expert: Expert
 
 
 class WebShop(Environment):
@@ -93,7 +95,7 @@ class WebShop(Environment):
     async def start(self) -> None:
         """Load the shop. Raises ``data_not_found``, ``data_corrupt``."""
         world = await asyncio.to_thread(self._open_world)
-        self._loaded = _Loaded(world, self._describe(world))
+        self._loaded = _Loaded(world, self._describe(world), Expert(world))
 
     async def stop(self) -> None:
         """Nothing runs beside the server."""
@@ -115,6 +117,10 @@ class WebShop(Environment):
         world = self._here.world
         mode = self.check_options(options)[OBSERVATION]
         return ShoppingEpisode(world, world.tasks.goal(task_id), seed, mode)
+
+    async def expert(self, key: EpisodeKey, max_steps: int) -> ExpertAdvice:
+        """The way to the best purchase and a verdict: see :mod:`services.webshop.verdict`."""
+        return self._here.expert.advise(key, max_steps)
 
     def metrics(self) -> Mapping[str, float]:
         """The size of the shop."""
@@ -143,5 +149,5 @@ class WebShop(Environment):
             instruction=INSTRUCTION,
             max_steps=MAX_STEPS,
             options=[observation],
-            capabilities=["admissible_actions", "fork"],
+            capabilities=["admissible_actions", "expert", "fork"],
         )
