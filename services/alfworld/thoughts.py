@@ -56,13 +56,14 @@ def _towards(planner: Planner, deed: Move, name: str, place: str) -> str:
 
 def _deed(planner: Planner, move: Move) -> str:
     thing, name = _thing(planner, move), move.action.name
+    place = _name(planner, next((one for one in move.parameters if one in planner.house.places), None))
     if name == TAKE:
         return sentences.take(thing)
     if name == PUT:
-        return sentences.put(thing)
+        return sentences.put(thing, place)
     if name == USE:
         return sentences.turn_on(thing)
-    return sentences.make(_VERBS[name], thing)
+    return sentences.make(_VERBS[name], thing, place)
 
 
 def _thing(planner: Planner, move: Move) -> str:

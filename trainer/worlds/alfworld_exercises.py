@@ -63,7 +63,7 @@ def doing(look: str, instruction: str, rng: random.Random) -> list[Message] | No
     turns = [(sentences.take(thing), action, f"You pick up the {thing} from the {place}.")]
     goal = f"Your task is to: take the {wanted} from the {place}."
     if rng.random() < 0.5:
-        back = (sentences.put(thing), f"move {thing} to {place}", f"You move the {thing} to the {place}.")
+        back = (sentences.put(thing, place), f"move {thing} to {place}", f"You move the {thing} to the {place}.")
         turns.append(back)
         goal = f"Your task is to: take the {wanted} and move it to the {place}."
     return dialogue(instruction, goal, look, turns)

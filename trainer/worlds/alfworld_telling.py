@@ -30,12 +30,12 @@ def thought(step: PlayStep) -> str:
             return sentences.approach(verb, thing, place)
         case "to use", [lamp, place]:
             return sentences.approach_lamp(lamp, place)
-        case "make", [verb, thing, _]:
-            return sentences.make(verb, thing)
+        case "make", [verb, thing, place]:
+            return sentences.make(verb, thing, place)
         case "take", [thing, _]:
             return sentences.take(thing)
-        case "put", [thing, _]:
-            return sentences.put(thing)
+        case "put", [thing, place]:
+            return sentences.put(thing, place)
         case "use", [lamp]:
             return sentences.turn_on(lamp)
         case _:

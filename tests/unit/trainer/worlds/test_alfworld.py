@@ -98,8 +98,8 @@ def test_what_achieved_nothing_at_the_end_is_left_out() -> None:
 
 
 def test_thoughts_are_the_experts_sentences() -> None:
-    assert thought(STEPS[0]) == "I still have to find a mug; I will look at the desk 1."
-    assert thought(STEPS[4]) == "The fridge 1 is closed, and I need it open to put away the mug 2."
+    assert thought(STEPS[0]) == "I need a mug and see none, so I look at the desk 1."
+    assert thought(STEPS[4]) == "I have the mug 2; the fridge 1 is closed, so I open it to put it there."
     assert thought(PlayStep("open drawer 1", "", ("valid",))) == "I have to open the drawer 1."
 
 
