@@ -51,8 +51,8 @@ PROBED: Final = 40
 class VocabularyOptions(Options):
     """The sizes of the tokenizer's parts."""
 
-    words: int = Field(default=1600, ge=260, description="byte-level BPE")
-    phrases: int = Field(default=650, ge=0, description="fixed phrases")
+    words: int = Field(default=1800, ge=260, description="byte-level BPE")
+    phrases: int = Field(default=800, ge=0, description="fixed phrases")
 
 
 class PretrainConfig(Options):

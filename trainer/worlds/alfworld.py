@@ -33,7 +33,7 @@ class AlfworldPlays(WorldOptions):
     """How ALFWorld is played."""
 
     plays: int = Field(default=6000, ge=1, description="episodes played")
-    share: float = Field(default=0.4, gt=0.0, description="weight of its text among all environments'")
+    share: float = Field(default=0.5, gt=0.0, description="weight of its text among all environments'")
 
 
 class AlfworldWorld:
@@ -95,8 +95,8 @@ class AlfworldWorld:
         return thought(steps[0])
 
     def looks(self, play: Play) -> list[str]:
-        """Replies that list something."""
-        return [step.observation for step in play.steps if ", you see a" in step.observation]
+        """Replies that show what is somewhere."""
+        return [step.observation for step in play.steps if ", you see " in step.observation]
 
     def exercise(self, names: Sequence[str], rng: random.Random) -> list[Message]:
         """See :func:`trainer.worlds.alfworld_exercises.copying`."""

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.alfworld import sentences
+from services.alfworld.generate_rooms import FITS
 from shared.react import first_message, turn_text
 from trainer.dialogue import Message, dialogue, recalling, reciting, repeating
 from trainer.worlds.alfworld_walk import kind_of, listed_things
 
+PLACES: Final = sorted(place.lower() for place in FITS)
+KINDS: Final = sorted({kind.lower() for kinds in FITS.values() for kind in kinds})
 _ARRIVED: Final = re.compile(r"You (?:arrive at|open the) ([a-z]+ \d+)\.")
 
 
@@ -50,20 +53,29 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def doing(look: str, instruction: str, rng: random.Random) -> list[Message] | None:
-    """An exercise where something was really seen: take it and put it back, or somewhere else, as the goal says.
+    """An exercise at a place that was really seen: is what the goal asks for here? Then take it, else look elsewhere.
 
-    The replies are written here in the engine's words, not played.
+    The room and the last reply are written here in the engine's words, not played.
     """
-    arrived, things = _ARRIVED.match(look), listed_things(look)
-    if arrived is None or not things:
+    arrived = _ARRIVED.match(look)
+    if arrived is None:
         return None
-    place, thing = arrived.group(1), rng.choice(things)
-    wanted = thing if rng.random() < 0.5 else kind_of(thing)
-    action = f"take {thing} from {place}"
-    turns = [(sentences.take(thing), action, f"You pick up the {thing} from the {place}.")]
-    goal = f"Your task is to: take the {wanted} from the {place}."
-    if rng.random() < 0.5:
-        back = (sentences.put(thing, place), f"move {thing} to {place}", f"You move the {thing} to the {place}.")
-        turns.append(back)
-        goal = f"Your task is to: take the {wanted} and move it to the {place}."
-    return dialogue(instruction, goal, look, turns)
+    place, things = arrived.group(1), listed_things(look)
+    here = {kind_of(thing): thing for thing in reversed(things)}
+    kind = rng.choice(list(here) if here and rng.random() < 0.6 else KINDS)
+    elsewhere = f"{rng.choice(PLACES)} {rng.randint(1, 3)}"
+    room = f"You are in the middle of a room. Looking quickly around you, you see {_listed(rng.sample([place, elsewhere], 2))}."
+    verb = "go to" if look.startswith("You arrive") else "open"
+    turns = [(sentences.search(kind, place, closed=verb == "open"), f"{verb} {place}", look)]
+    if kind in here:
+        thing = here[kind]
+        turns.append((sentences.take(thing), f"take {thing} from {place}", f"You pick up the {thing} from the {place}."))
+        goal = f"Your task is to: {rng.choice(('find a', 'find some', 'take a'))} {kind}."
+        if rng.random() < 0.5:
+            goal = f"{goal[:-1]} and move it to the {place}."
+            turns.append((sentences.put(thing, place), f"move {thing} to {place}", f"You move the {thing} to the {place}."))
+    else:
+        thought = sentences.search(kind, elsewhere, closed=False)
+        turns.append((thought, f"go to {elsewhere}", f"You arrive at {elsewhere}. On the {elsewhere}, you see nothing."))
+        goal = f"Your task is to: {rng.choice(('find a', 'find some', 'take a'))} {kind}."
+    return dialogue(instruction, goal, room, turns)

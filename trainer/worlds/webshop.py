@@ -32,7 +32,7 @@ class WebshopPlays(WorldOptions):
     """How WebShop is played."""
 
     plays: int = Field(default=5000, ge=1, description="episodes played")
-    share: float = Field(default=0.5, gt=0.0, description="weight of its text among all environments'")
+    share: float = Field(default=0.3, gt=0.0, description="weight of its text among all environments'")
 
 
 class WebshopWorld:

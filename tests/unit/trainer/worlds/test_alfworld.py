@@ -9,6 +9,7 @@ import pytest
 from shared.environment import Environment
 from shared.react import parse_turn
 from trainer.corpus import tell
+from trainer.dialogue import Message
 from trainer.play import Play, PlayStep
 from trainer.plays import play_one, tasks_by_type
 from trainer.worlds.alfworld import AlfworldPlays, AlfworldWorld
@@ -59,6 +60,11 @@ async def test_every_name_said_was_seen_and_every_search_finds_what_it_was_for(e
                 kind = step.purpose[1]
                 assert kind
                 assert any(re.search(rf"\ban? {kind} \d", later.observation) for later in play.steps[number:])
+
+
+def said(messages: list[Message] | None) -> list[str]:
+    assert messages is not None
+    return [message.text for message in messages if message.role == "assistant"]
 
 
 def step(action: str, observation: str, *purpose: str) -> PlayStep:
@@ -117,5 +123,13 @@ def test_exercises_only_ask_for_names_that_stand_in_the_context(seed: int) -> No
             before += message.text
 
 
-def test_a_place_without_things_gives_no_exercise() -> None:
-    assert doing("You arrive at bed 1. On the bed 1, you see nothing.", WORLD.instruction, random.Random(0)) is None
+def test_an_exercise_takes_what_is_there_and_looks_elsewhere_for_what_is_not() -> None:
+    empty = "You arrive at bed 1. On the bed 1, you see nothing."
+    for seed in range(20):
+        assert "see none" in said(doing(empty, WORLD.instruction, random.Random(seed)))[-1]
+        last = said(doing(STEPS[0].observation, WORLD.instruction, random.Random(seed)))[-1]
+        assert ("mug 2" in last) != ("see none" in last)
+
+
+def test_a_closed_place_gives_no_exercise() -> None:
+    assert doing("The drawer 1 is closed.", WORLD.instruction, random.Random(0)) is None
