@@ -16,9 +16,10 @@ SMALL = (
     "environments.sciworld.tasks.per_type=6",
     "environments.sciworld.evaluation_tasks.types=[find-living-thing, find-non-living-thing]",
     "environments.sciworld.evaluation_tasks.per_type=2",
-    "environments.alfworld.tasks.types=[look_at_obj_in_light, pick_and_place_simple]",
-    "environments.alfworld.tasks.per_type=4",
-    "environments.alfworld.evaluation_tasks.limit=3",
+    "environments.alfworld.data=embedded",
+    "environments.alfworld.tasks={split: embedded_train, types: [look_at_obj_in_light, pick_and_place_simple], per_type: 4}",
+    "environments.alfworld.evaluation_tasks={split: embedded_unseen, limit: 3}",
+    "environments.alfworld.episode={max_steps: 30}",
     "finetune.epochs=1",
     "environments.sciworld.workers=1",
 )

@@ -64,7 +64,7 @@ def test_there_is_at_least_one_environment_and_its_name_is_a_name() -> None:
 
 def test_several_environments_each_have_their_own_tasks_and_protocol() -> None:
     recipe = load_recipe("demo", ["environments.webshop={tasks: {limit: 5}, episode: {max_steps: 15}}"])
-    assert list(recipe.environments) == ["sciworld", "alfworld", "webshop"]
+    assert list(recipe.environments) == ["sciworld", "webshop"]
     assert recipe.environments["webshop"].episode.max_steps == 15
     assert recipe.environments["sciworld"].episode.max_steps == 20
 
