@@ -2,8 +2,8 @@
 
 The benchmark tags each name with spaCy (tokens tagged NOUN or PROPN, in lower case) and its answers change with the model,
 so a table made once is better than a tagger: ``title_nouns.json`` has the nouns by asin. A name that no table has gives
-its words of at least two letters without common function words; that rule and spaCy's nouns agree on the type of 98 %
-of first search results.
+its words of at least two letters without common function words. That changes 6 % of the rewards recorded from the
+original, by 0.01 in the mean over all of them, and neither makes nor unmakes a success.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ class Scorer:
     def __init__(self, nouns: Nouns, colours: Sequence[str] = COLOURS) -> None:
         self._nouns = nouns
         self._plain = lru_cache(_VALUES)(plain)
+        self._similar = lru_cache(_FINDINGS)(similar)
         self._plain_colour = lru_cache(_VALUES)(partial(plain_colour, colours=tuple(colours)))
         self._categories = lru_cache(_PRODUCTS)(_categories)
         self._read = lru_cache(_PRODUCTS)(self._reading)
@@ -91,7 +92,7 @@ class Scorer:
         wanted = self._plain(attribute)
         return (
             (wanted != "" and wanted in listed)
-            or any(similar(own, wanted) for own in listed)
+            or any(self._similar(own, wanted) for own in listed)
             or any(attribute in text for text in texts)
         )
 
@@ -102,7 +103,7 @@ class Scorer:
 
     def is_option(self, wanted: str | tuple[str, str], chosen: str) -> bool:
         """A chosen value counts as a wanted option."""
-        return similar(self._plain(str(self._plain_colour(chosen))), self._plain(str(self._plain_colour(wanted))))
+        return self._similar(self._plain(str(self._plain_colour(chosen))), self._plain(str(self._plain_colour(wanted))))
 
     def _option_hits(self, goal: Goal, options: Sequence[str]) -> int:
         return sum(any(self.is_option(wanted, chosen) for chosen in options) for wanted in goal.options)
