@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
@@ -51,7 +50,7 @@ class CopyProbe:
         return kinds
 
     def measure(self, model: Any) -> dict[str, float]:
-        """Share of right next tokens by kind, and the mean negative log-likelihood of answers (``held_nll``)."""
+        """Share of right next tokens by kind, and the mean negative log-likelihood of answers (``held_nll``); empty without dialogues."""
         right: dict[str, int] = {}
         count: dict[str, int] = {}
         nll = 0.0
@@ -67,4 +66,4 @@ class CopyProbe:
                         right[kind] = right.get(kind, 0) + (predicted == token)
                         nll += loss
         shares = {kind: round(right[kind] / count[kind], 4) for kind in sorted(count)}
-        return {**shares, "held_nll": round(float(nll / np.sum(list(count.values()))), 4)}
+        return {**shares, "held_nll": round(nll / sum(count.values()), 4)} if count else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.webshop import sentences
 from services.webshop.actions import SEARCH, parse_action
 from services.webshop.planner import BACK, BUY, NEXT, Planner, Way
 from services.webshop.state import Place, State
@@ -39,8 +40,8 @@ def thought(planner: Planner, state: State, way: Way | None) -> str:
 def _searching(planner: Planner, state: State) -> list[str]:
     if state.place is Place.START:
         query = planner.target.query
-        wanted = f"I need {query}" if query in planner.goal.text else "I need what the goal asks for"
-        return [f"{wanted}, so I search with the words of the goal.", "I search with the words of the goal."]
+        wanted = query if query in planner.goal.text else "what the goal asks for"
+        return [sentences.search(wanted), "I search with the words of the goal."]
     if planner.shown(state):
         why = "The words of the goal lead to what fits it sooner"
     else:
@@ -50,38 +51,37 @@ def _searching(planner: Planner, state: State) -> list[str]:
 
 def _turning(planner: Planner, state: State, way: Way) -> list[str]:
     here = any(page == state.page for page, _ in planner.shown(state))
-    why = f"What {_fits(way)} is on a later page" if here else f"Nothing on page {state.page} fits the goal"
-    return [f"{why}, so I look at the next page."]
+    if not here:
+        return [sentences.turn_page(state.page)]
+    return [f"What {_fits(way)} is on a later page, so I look at the next page."]
 
 
 def _going_back(planner: Planner, state: State, way: Way) -> list[str]:
     if state.place is Place.RESULTS:
         return [f"What {_fits(way)} is on a page before this one, so I go back."]
     if state.place is Place.SECTION and way.actions[1] != BACK:
-        return ["I have read enough here, so I go back to the product."]
+        return [sentences.READ]
     lack = planner.prospect(state.product).lack or "there is a better one"
-    return [f"{lack[0].upper()}{lack[1:]}, so I go back.", "This does not fit the goal, so I go back."]
+    return [f"{lack[0].upper()}{lack[1:]}, so I go back.", sentences.UNFIT]
 
 
 def _opening(planner: Planner, way: Way) -> list[str]:
     product = planner.world.shop.catalogue[way.number]
     names = (product.name, product.asin)
-    return [f"{name} at {product.price_text} {_fits(way)}, so I open it." for name in names]
+    return [sentences.open_product(name, product.price_text, _fits(way)) for name in names]
 
 
 def _choosing(planner: Planner, way: Way) -> list[str]:
     value = parse_action(way.actions[0])[1]
     wanted = option_text(planner.goal.options[min(planner.prospect(way.number).meets(value))])
-    return [f"The goal asks for {wanted}, so I choose {value}.", f"The goal asks for it, so I choose {value}."]
+    return [sentences.choose(wanted, value), sentences.choose("it", value)]
 
 
 def _fits(way: Way) -> str:
-    return "fits the goal" if way.reward == 1.0 else "comes nearest to the goal"
+    return sentences.FITS if way.reward == 1.0 else sentences.NEAREST
 
 
 def _buying(state: State, way: Way) -> list[str]:
     if way.reward < 1.0:
         return ["Nothing better can be reached from here, so I buy this."]
-    if state.options:
-        return ["This fits the goal and the options are chosen, so I buy it."]
-    return ["This fits the goal, so I buy it."]
+    return [sentences.buy(chosen=bool(state.options))]

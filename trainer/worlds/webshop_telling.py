@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from services.webshop import sentences
 from trainer.play import PlayStep
 
 MISTAKE: Final = "mistake"
@@ -18,23 +19,23 @@ def thought(steps: Sequence[PlayStep]) -> str:
     what, *names = step.purpose or ("valid",)
     match what, names:
         case "search", [query]:
-            return f"I need {query}, so I search with the words of the goal."
+            return sentences.search(query)
         case "next", [page]:
-            return f"Nothing on page {page} fits the goal, so I look at the next page."
+            return sentences.turn_page(int(page))
         case "open", [_, title, price]:
-            return f"{title} at {price} fits the goal, so I open it."
+            return sentences.open_product(title, price, sentences.FITS)
         case "glance", [_, title, price]:
-            return f"{title} at {price} may fit the goal, so I open it."
+            return sentences.open_product(title, price, "may fit the goal")
         case "back", _:
-            return "This does not fit the goal, so I go back."
+            return sentences.UNFIT
         case "read", [section]:
             return f"I want to know more, so I read the {section.lower()}."
         case "return", _:
-            return "I have read enough here, so I go back to the product."
+            return sentences.READ
         case (("choose" | "mistake"), [name, value]):
-            return f"The goal asks for {name}: {value}, so I choose {value}."
+            return sentences.choose(f"{name}: {value}", value)
         case "buy", _:
-            return "This fits the goal and the options are chosen, so I buy it."
+            return sentences.buy(chosen=True)
         case _:
             return f"I have to {step.action}."
 
