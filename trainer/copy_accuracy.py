@@ -50,7 +50,10 @@ class CopyProbe:
         return kinds
 
     def measure(self, model: Any) -> dict[str, float]:
-        """Share of right next tokens by kind, and the mean negative log-likelihood of answers (``held_nll``); empty without dialogues."""
+        """Share of right next tokens by kind, and the mean negative log-likelihood of answers (``held_nll``).
+
+        Empty where there are no dialogues.
+        """
         right: dict[str, int] = {}
         count: dict[str, int] = {}
         nll = 0.0
