@@ -37,17 +37,18 @@ class TextSearch:
 
     def top(self, query: str, count: int = 50) -> list[int]:
         """At most ``count`` numbers of products with any term of ``query``, best first, ties by asin ascending."""
-        postings = self._postings
-        totals = np.zeros(len(postings.ranks))
-        for term, repeats in Counter(self._analyzer.terms(query)).items():
-            documents, added = self._match(term, repeats)
-            totals[documents] += added
-        hits = np.flatnonzero(totals)
+        matches = [self._match(term, repeats) for term, repeats in Counter(self._analyzer.terms(query)).items()]
+        if not matches:
+            return []
+        documents, added = zip(*matches, strict=True)
+        ranks = self._postings.ranks
+        totals = np.bincount(np.concatenate(documents), np.concatenate(added), len(ranks))
+        hits = (totals > 0).nonzero()[0]
         found = totals[hits].astype(np.float32)
         if len(hits) > count:
-            best = found >= np.partition(found, -count)[-count]
+            best = (found >= np.partition(found, -count)[-count]).nonzero()[0]
             hits, found = hits[best], found[best]
-        return hits[np.lexsort((postings.ranks[hits], -found))][:count].tolist()
+        return hits[np.lexsort((ranks[hits], -found))][:count].tolist()
 
     def _match(self, term: str, repeats: int) -> _Match:
         """Documents with a term, and what it adds to their scores. Those of rare terms are kept."""
