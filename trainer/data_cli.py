@@ -78,7 +78,7 @@ def generate_alfworld(
 @generate_app.command("webshop")
 def generate_webshop(
     out: Annotated[Path, typer.Option(help="data folder to write to; the shop goes to webshop/ in it")],
-    products: Annotated[int, typer.Option(help="how many products; half of them have goals, eight each")] = 1000,
+    products: Annotated[int, typer.Option(help="how many products; each makes about four goals")] = 1000,
     seed: Annotated[int, typer.Option(help="the same seed makes the same shop")] = 1,
 ) -> None:
     """A shop in the shape of WebShop's official files, where every goal can be met."""

@@ -20,7 +20,7 @@ EMBEDDED_PRODUCTS: Final = 1000
 EMBEDDED_SEED: Final = 1
 """The shop that comes with restep, and what it was made with."""
 
-_WITH_GOALS: Final = 0.5
+_WITH_GOALS: Final = 0.6
 """Share of the products that have an instruction."""
 _PRODUCTS_OF_A_PERSON: Final = 16
 """Every so many products one has a human instruction."""
@@ -38,7 +38,7 @@ def generate_rows(products: int, seed: int) -> Rows:
         dice = random.Random(f"product {seed} {number}")
         asin = _asin(rows.instructions, dice)
         draft = draw(kind, dice)
-        title = titled(draft, dice)
+        title = titled(draft)
         rows.products.append(_product(asin, title.text, draft, dice))
         rows.nouns[asin] = list(title.nouns)
         rows.instructions[asin] = _instruction(draft, dice)

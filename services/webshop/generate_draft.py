@@ -12,7 +12,7 @@ from services.webshop.generate_kinds import BRANDS, Kind
 _SINGLE_PRICE: Final = 0.87
 _NO_CHOICE: Final = 0.15
 """Share of option groups that a product of the kind lacks; a group of one value is none."""
-_MOST_VALUES: Final = 5
+_MOST_VALUES: Final = 4
 _ENDINGS: Final = (0.99, 0.99, 0.49, 0.95, 0.0)
 
 

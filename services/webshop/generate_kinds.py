@@ -41,8 +41,8 @@ COUNTS: Final = _words("6 ct, 12 ct, 24 ct, 48 ct")
 LENGTHS: Final = _words("3 ft, 6 ft, 10 ft, 15 ft")
 
 BRANDS: Final = _words(
-    "Tarvo, Melquin, Briskvale, Oduna, Kestrell, Pindero, Lumira, Hathwick, Zorvane, Calmera, Dovrin, Elmstead, Fenloch, "
-    "Grantoli, Ivoura, Jundle, Larkfen, Mirabo, Norvick, Quillon, Rondale, Sablio, Tindra, Umbrico, Vostra, Wexley, Yarrowby"
+    "Tarvo, Oduna, Lumbro, Dovrin, Ivoura, Jundle, Mirabo, Sablio, Tindro, Vostra, Wexla, Norvil, Kestil, Palno, Zundo, "
+    "Belro, Fenlo, Gravu, Hanto, Jorve, Ulmeo, Rondla, Quilo, Elmra, Pindo, Yarno, Carvu"
 )
 
 FASHION: Final = "Clothing, Shoes & Jewelry"

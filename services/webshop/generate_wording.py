@@ -14,7 +14,7 @@ from typing import Final
 
 from services.webshop.generate_draft import Draft
 
-_TITLE_WITH_USE: Final = 0.3
+_SECOND_LOOK: Final = 0.5
 _DESCRIPTIONS: Final = (
     "{noun} of {material}, {look}, with {feature}, for {use}.",
     "This {material} {noun} comes with {feature}, is {look} and good for {use}.",
@@ -50,14 +50,10 @@ class Title:
     nouns: tuple[str, ...]
 
 
-def titled(draft: Draft, dice: random.Random) -> Title:
-    """Brand, one of the looks, material and what it is; sometimes what it is for. At most ten words."""
-    text = f"{draft.brand} {draft.looks[0].title()} {draft.material} {draft.noun}"
-    nouns = f"{draft.brand} {draft.material} {draft.noun}"
-    if dice.random() < _TITLE_WITH_USE:
-        text += f" for {draft.uses[0].title()}"
-        nouns += f" {draft.uses[0]}"
-    return Title(text, tuple(re.findall(r"[a-z]+", nouns.lower().replace("'s", ""))))
+def titled(draft: Draft) -> Title:
+    """Brand, one of the looks, and what it is: at most six words."""
+    nouns = f"{draft.brand} {draft.noun}".lower().replace("'s", "")
+    return Title(f"{draft.brand} {draft.looks[0].title()} {draft.noun}", tuple(re.findall(r"[a-z]+", nouns)))
 
 
 def described(draft: Draft, dice: random.Random) -> str:
@@ -85,7 +81,7 @@ def bulleted(draft: Draft, said: str, dice: random.Random) -> list[str]:
 
 def instruction(draft: Draft, dice: random.Random) -> tuple[str, list[str]]:
     """What is asked for without options and price, and its attributes: two to four, a look and a feature among them."""
-    looks = dice.sample(draft.looks, dice.randint(1, min(2, len(draft.looks))))
+    looks = dice.sample(draft.looks, min(1 + (dice.random() < _SECOND_LOOK), len(draft.looks)))
     features = list(draft.features[:1])
     uses = list(draft.uses[: dice.randint(0, 1)])
     text = f"Find me {', '.join(looks)} {draft.kind.query} with {features[0]}"

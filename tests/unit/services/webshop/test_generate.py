@@ -13,6 +13,9 @@ from services.webshop.generate import EMBEDDED_PRODUCTS, EMBEDDED_SEED, generate
 from services.webshop.generate_kinds import KINDS
 from services.webshop.library import EMBEDDED
 from services.webshop.rows import Rows, read_pack
+from services.webshop.shop import PAGE
+from services.webshop.wishes import searches
+from services.webshop.world import World
 from shared.errors import RestepError
 from tests.support.webshop import SmallShop
 
@@ -48,12 +51,12 @@ def test_there_are_products_of_every_kind_and_goals_for_every_split(rows: Rows, 
 
 def test_texts_are_short(rows: Rows) -> None:
     for row in rows.products:
-        assert len(row["name"].split()) <= 10
+        assert len(row["name"].split()) <= 6
         assert len(row["full_description"].split()) <= 20
         assert 2 <= len(row["small_description"]) <= 5
         assert all(len(bullet.split()) <= 6 for bullet in row["small_description"])
-        assert all(len(values) <= 5 for values in row["customization_options"].values())
-    assert mean(len(row["name"].split()) for row in rows.products) < 8
+        assert all(2 <= len(values) <= 4 for values in row["customization_options"].values())
+    assert mean(len(row["name"].split()) for row in rows.products) < 5.5
 
 
 def test_every_goal_is_met_by_its_own_product(shop: SmallShop) -> None:
@@ -63,6 +66,16 @@ def test_every_goal_is_met_by_its_own_product(shop: SmallShop) -> None:
             values = [wanted if isinstance(wanted, str) else wanted[1] for wanted in goal.options]
             reward = shop.scorer.reward(goal, product, product, shop.prices[goal.product], values)
             assert reward.total == 1.0, goal
+
+
+def test_the_words_of_a_goal_find_its_product_on_the_first_page(embedded: World) -> None:
+    tasks = embedded.tasks.select()[::5]
+    first_page = 0
+    for task in tasks:
+        goal = embedded.tasks.goal(task.id)
+        words = searches(goal, embedded.shop.catalogue[goal.product].query)[0]
+        first_page += goal.product in embedded.shop.results(words)[:PAGE]
+    assert first_page / len(tasks) > 0.95
 
 
 def test_an_option_is_not_met_by_another_value_of_its_group(shop: SmallShop) -> None:
