@@ -8,9 +8,8 @@ leaves a blank.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from itertools import chain
 from typing import Final, NamedTuple
 
 from services.webshop.product import Product
@@ -29,6 +28,8 @@ SECTIONS: Final = ("Description", "Features", "Reviews", "Attributes")
 LINKED_SECTIONS: Final = SECTIONS[:3]
 
 _BLANKS: Final = " \n\t\f\r"
+_BLANK: Final = "?"
+_SORTED_JSON: Final = json.JSONEncoder(sort_keys=True).encode
 _HTML_SAFE: Final = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&'"}
 
 
@@ -102,11 +103,13 @@ def section_page(product: Product, section: str) -> Iterator[Node]:
         yield from _texts(*attributes, product.category, product.query, product.product_category)
 
 
-def done_page(product: Product, options: Iterable[tuple[str, str]], reward: float) -> Iterator[Node]:
+def done_page(asin: str, options: str, reward: str) -> Iterator[Node]:
     """The page after a purchase; the codes and details that the original's page has room for are None in its text mode."""
-    chosen = json.dumps(dict(options), sort_keys=True).translate(_HTML_SAFE)
-    bought = (Node("asin"), Node(product.asin), Node("options"), Node(chosen))
-    return chain(_THANKS, bought, _UNSAID, (Node(str(reward)),), _END)
+    yield from _texts("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)")
+    yield from _texts("Purchased", "asin", asin, "options", options, "attrs", "None", "category", "None")
+    yield from _texts("query", "None", "product category", "None", "Target", "asin", "options", "attrs", "price upper")
+    yield from _texts("instuction text", "category", "product category", "query", "Goal ", "None")
+    yield from _texts("Reward", "Your score (min 0.0, max 1.0)", reward, "Reward Details ", "None")
 
 
 def _texts(*texts: str) -> Iterator[Node]:
@@ -116,17 +119,6 @@ def _texts(*texts: str) -> Iterator[Node]:
             yield Node(text)
         elif text and "\n" not in text:
             yield Node(" ")
-
-
-_THANKS: Final = tuple(
-    _texts("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)", "Purchased")
-)
-_UNSAID: Final = (
-    *_texts("attrs", "None", "category", "None", "query", "None", "product category", "None"),
-    *_texts("Target", "asin", "options", "attrs", "price upper", "instuction text", "category", "product category", "query"),
-    *_texts("Goal ", "None", "Reward", "Your score (min 0.0, max 1.0)"),
-)
-_END: Final = tuple(_texts("Reward Details ", "None"))
 
 
 # --- what is made of them ----------------------------------------------------------------------------------------
@@ -171,3 +163,16 @@ def rich(nodes: Iterable[Node], state: State, address: str) -> str:
 def item_address(product: Product, state: State) -> str:
     """The part of an item page's address that tells its state."""
     return f"{product.asin}/{state.keywords.replace(' ', '+')}/{state.page}/{json.dumps(dict(state.options))}"
+
+
+def receipt(form: Sequence[str], product: Product, options: Iterable[tuple[str, str]], reward: float) -> str:
+    """The page after a purchase, written into what :func:`receipt_form` gave."""
+    chosen = _SORTED_JSON(dict(options)).translate(_HTML_SAFE)
+    thanks, middle, score, end = form
+    return f"{thanks}{product.asin}{middle}{chosen}{score}{reward}{end}"
+
+
+def receipt_form(rich_text: bool) -> Sequence[str]:
+    """The rendered page after a purchase without what differs between purchases."""
+    nodes = done_page(_BLANK, _BLANK, _BLANK)
+    return (rich(nodes, State(), "") if rich_text else plain(nodes)).split(_BLANK)

@@ -26,6 +26,7 @@ PAGE: Final = 10
 """Products on a page."""
 
 _SEARCHES: Final = 2048
+_HEADS: Final = 256
 _CARDS: Final = 2048
 _RESULT_PAGES: Final = 512
 _ITEM_PAGES: Final = 1024
@@ -47,6 +48,7 @@ class Shop:
         self.catalogue = catalogue
         self._search = search
         self._found = lru_cache(_SEARCHES)(self._find)
+        self._heads = lru_cache(_HEADS)(_head)
         self._cards = lru_cache(_CARDS)(self._card)
         self._results = lru_cache(_RESULT_PAGES)(self._results_page)
         self._items = lru_cache(_ITEM_PAGES)(self._item_page)
@@ -109,7 +111,7 @@ class Shop:
 
     def _results_page(self, keywords: str, page: int, seed: int) -> Part:
         found, shown = self._shown(keywords, page, seed)
-        parts = [_part(pages.results_head(page, len(found))), *map(self._cards, shown)]
+        parts = [self._heads(page, len(found)), *map(self._cards, shown)]
         clickables: Clickables = {}
         for part in parts:
             clickables |= part.clickables
@@ -124,6 +126,10 @@ class Shop:
     def _item_nodes(self, number: int, section: str) -> Iterator[Node]:
         product = self.catalogue[number]
         return pages.section_page(product, section) if section else pages.item_page(product)
+
+
+def _head(page: int, total: int) -> Part:
+    return _part(pages.results_head(page, total))
 
 
 def _part(nodes: Iterator[Node]) -> Part:

@@ -34,6 +34,7 @@ class World:
         self.tasks = TaskTable(synthetic, human)
         self.scorer = Scorer(stock.nouns, stock.colours)
         self._header = lru_cache(_HEADERS)(_header)
+        self._forms = {mode: pages.receipt_form(mode == RICH_MODE) for mode in MODES}
 
     def observation(self, goal: Goal, state: State, mode: str = TEXT_MODE) -> str:
         """What the shopper of ``goal`` reads in ``state``, in one of :data:`MODES`."""
@@ -47,7 +48,7 @@ class World:
 
     def receipt(self, state: State, reward: float, mode: str = TEXT_MODE) -> str:
         """What is read after a purchase that earned ``reward``."""
-        return self._rendered(pages.done_page(self.shop.catalogue[state.product], state.options, reward), state, mode)
+        return pages.receipt(self._forms[mode], self.shop.catalogue[state.product], state.options, reward)
 
     def reward(self, goal: Goal, state: State) -> Reward:
         """What buying the open product with the chosen options earns."""

@@ -6,7 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from services.webshop.pages import Kind, Node, clickables, done_page, header, item_address, item_page, plain, rich, section_page
+from services.webshop.pages import (
+    Kind,
+    Node,
+    clickables,
+    done_page,
+    header,
+    item_address,
+    item_page,
+    plain,
+    receipt,
+    receipt_form,
+    rich,
+    section_page,
+)
 from services.webshop.product import Product
 from services.webshop.state import Place, State
 
@@ -78,6 +91,7 @@ def test_products_seen_are_marked() -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [("a<b>&'", '"a\\u003cb\\u003e\\u0026\\u0027"'), ("é", '"\\u00e9"')])
 def test_the_receipt_writes_options_as_html_safe_json(value: str, shown: str) -> None:
-    receipt = plain(done_page(replace(ODD, asin="B1"), [("size", value), ("color", "red")], 0.5))
-    assert f'asin [SEP] B1 [SEP] options [SEP] {{"color": "red", "size": {shown}}} [SEP] attrs' in receipt
-    assert "Your score (min 0.0, max 1.0) [SEP] 0.5 [SEP] Reward Details [SEP] None" in receipt
+    bought = replace(ODD, asin="B1"), [("size", value), ("color", "red")], 0.5
+    written = f'{{"color": "red", "size": {shown}}}'
+    assert receipt(receipt_form(False), *bought) == plain(done_page("B1", written, "0.5"))
+    assert receipt(receipt_form(True), *bought) == rich(done_page("B1", written, "0.5"), State(), "")
