@@ -16,20 +16,18 @@ import itertools
 import logging
 import os
 import random
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
-import orjson
 import psutil
 
+from benchmarks.load import CAPACITY, SESSIONS, Players, cpu_seconds, memory_table, rates_table, server
 from services.alfworld.app import main as serve
 from services.alfworld.direct import DirectEngine
 from services.alfworld.engine import Engine
@@ -42,10 +40,8 @@ from tests.support.alfworld_engines import script, spread, textworld_python
 log = logging.getLogger("benchmark")
 
 STEPS: Final = 20
-Lane = Callable[[], Awaitable[int]]
-"""Asks once; answers how many steps that was."""
-SESSIONS: Final = (1, 1_000, 10_000)
-CAPACITY: Final = 20_000
+Measure = Callable[[Players, psutil.Process], Awaitable[str]]
+"""Makes a table of a server under load."""
 GAMES_IN_MEMORY: Final = 100
 
 
@@ -67,12 +63,6 @@ def library() -> GameLibrary:
 
 def _same(text: GameText) -> GameText:
     return text
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    """User and system time of a process."""
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 # --- engines -------------------------------------------------------------------------------------------------
@@ -140,139 +130,32 @@ def engines_table(costs: Sequence[Cost]) -> str:
 # --- HTTP ----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def server() -> Generator[tuple[str, psutil.Process]]:
-    """A server in a process of its own: its address and the process."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.alfworld", "--serve"], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        yield orjson.loads(process.stdout.readline())["url"], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.communicate()
+async def rehearse(games: GameLibrary, tasks: Sequence[str], steps: int) -> dict[str, list[str]]:
+    """A script of ``steps`` commands for each task, played here first, that does not win."""
+    direct, scripts = DirectEngine(), dict[str, list[str]]()
+    await direct.start()
+    for task in tasks:
+        episode = await direct.begin(task, lambda task=task: games.load(task), "new")
+        rng, commands = random.Random(task), list[str]()
+        while len(commands) < steps:
+            command = script(await episode.admissible_actions(), rng)
+            if command.startswith(("move ", "use ")):
+                command = "inventory"
+            await episode.step(command)
+            commands.append(command)
+        scripts[task] = commands
+    await direct.stop()
+    return scripts
 
 
-class Player:
-    """Sessions on a server, and what they may do next: the scripts are played here first, on our engine."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-        self._direct = DirectEngine()
-        self._scripts: dict[str, list[str]] = {}
-        self.seq: dict[str, int] = {}
-        self.task: dict[str, str] = {}
-
-    async def rehearse(self, games: GameLibrary, tasks: Sequence[str], steps: int) -> None:
-        """Make a script of ``steps`` commands for each task that does not win."""
-        await self._direct.start()
-        for task in tasks:
-            episode = await self._direct.begin(task, lambda task=task: games.load(task), "new")
-            rng, commands = random.Random(task), list[str]()
-            while len(commands) < steps:
-                command = script(await episode.admissible_actions(), rng)
-                if command.startswith(("move ", "use ")):
-                    command = "inventory"
-                await episode.step(command)
-                commands.append(command)
-            self._scripts[task] = commands
-        await self._direct.stop()
-
-    async def create(self, count: int) -> None:
-        """Begin ``count`` more sessions, spread over the tasks."""
-        tasks = list(self._scripts)
-        for number in range(len(self.seq), len(self.seq) + count):
-            task = tasks[number % len(tasks)]
-            answer = await self._client.put(f"/v1/sessions/s{number}", json={"task_id": task, "max_steps": 10_000})
-            answer.raise_for_status()
-            self.seq[f"s{number}"], self.task[f"s{number}"] = 0, task
-
-    def next(self, session: str) -> dict[str, Any]:
-        """The next step of a session."""
-        self.seq[session] += 1
-        commands = self._scripts[self.task[session]]
-        return {"seq": self.seq[session], "action": commands[(self.seq[session] - 1) % len(commands)]}
-
-    async def turn(self, sessions: Iterator[str], include: Sequence[str]) -> int:
-        """One step of the next session in a request of its own; the number of steps taken."""
-        session = next(sessions)
-        body = self.next(session) | {"include": list(include)}
-        (await self._client.post(f"/v1/sessions/{session}/steps", content=orjson.dumps(body))).raise_for_status()
-        return 1
-
-    async def batch(self, sessions: Sequence[str], include: Sequence[str]) -> int:
-        """One step of each session, all in one request; the number of steps taken."""
-        steps = [{"session_id": session, **self.next(session), "include": list(include)} for session in sessions]
-        answer = await self._client.post("/v1/steps", content=orjson.dumps({"steps": steps}))
-        answer.raise_for_status()
-        if b'"problem":{' in answer.content:
-            raise SystemExit(f"a step failed: {answer.text[:300]}")
-        return len(steps)
-
-
-async def measure_rate(
-    lanes: Sequence[Callable[[], Awaitable[int]]], process: psutil.Process, seconds: float
-) -> tuple[float, float]:
-    """Run each lane again and again. Steps a second, and the server's CPU milliseconds a step."""
-
-    async def run(lane: Lane, until: float) -> int:
-        taken = 0
-        while time.perf_counter() < until:
-            taken += await lane()
-        return taken
-
-    await asyncio.gather(*(run(lane, time.perf_counter() + seconds / 5) for lane in lanes))
-    cpu, since = cpu_seconds(process), time.perf_counter()
-    taken = sum(await asyncio.gather(*(run(lane, since + seconds) for lane in lanes)))
-    return taken / (time.perf_counter() - since), (cpu_seconds(process) - cpu) / taken * 1e3
-
-
-async def measure_http(games: GameLibrary, seconds: float) -> str:
-    """Single steps, one at a time and many at once, and batches; each with and without the list of commands."""
-    lines = ["| requests | commands listed | steps/s | server CPU ms a step |", "|---|---|---|---|"]
-    with server() as (url, process):
-        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-            player = Player(client)
-            await player.rehearse(games, spread([task.id for task in games.tasks()], 64), 50)
-            await player.create(256)
-            names = list(player.seq)
-            for include in ((), ("admissible_actions",)):
-                kinds: dict[str, list[Lane]] = {
-                    "one at a time": [partial(player.turn, itertools.cycle(names), include)],
-                    "32 at once": [partial(player.turn, itertools.cycle(names[lane::32]), include) for lane in range(32)],
-                    "batches of 256": [partial(player.batch, names, include)],
-                }
-                for kind, lanes in kinds.items():
-                    rate, cost = await measure_rate(lanes, process, seconds)
-                    lines.append(f"| {kind} | {'yes' if include else 'no'} | {rate:,.0f} | {cost:.3f} |")
-                    log.info("%s", lines[-1])
-    return "\n".join(lines)
-
-
-async def measure_memory(games: GameLibrary, counts: Sequence[int]) -> str:
-    """Resident memory of a server with ever more sessions on the same games."""
-    lines = ["| sessions, 10 steps each | resident MB | KB a session over the first |", "|---|---|---|"]
-    with server() as (url, process):
+async def over_http(games: GameLibrary, tasks: int, steps: int, sessions: int, measure: Measure) -> str:
+    """A table that ``measure`` makes of a server with ``sessions`` sessions at ``tasks`` games."""
+    scripts = await rehearse(games, spread([task.id for task in games.tasks()], tasks), steps)
+    with server([sys.executable, "-m", "benchmarks.alfworld", "--serve"]) as (url, process):
         async with httpx.AsyncClient(base_url=url, timeout=600) as client:
-            player = Player(client)
-            await player.rehearse(games, spread([task.id for task in games.tasks()], GAMES_IN_MEMORY), 10)
-            await player.create(GAMES_IN_MEMORY)  # until every game is loaded and played; not counted as sessions below
-            await play_all(player, list(player.seq))
-            base, before = process.memory_info().rss, len(player.seq)
-            for count in counts:
-                names = len(player.seq)
-                await player.create(count - (names - before))
-                await play_all(player, list(player.seq)[names:])
-                rss = process.memory_info().rss
-                lines.append(f"| {count:,} | {rss / 2**20:,.0f} | {(rss - base) / count / 1024:,.1f} |")
-                log.info("%s", lines[-1])
-    return "\n".join(lines)
-
-
-async def play_all(player: Player, sessions: Sequence[str]) -> None:
-    """Ten steps of each session."""
-    for first in range(0, len(sessions), 512):
-        for _ in range(10):
-            await player.batch(sessions[first : first + 512], ())
+            players = Players(client, list(scripts), lambda _, task: itertools.cycle(scripts[task]))
+            await players.create(sessions)
+            return await measure(players, process)
 
 
 def main() -> int:
@@ -291,9 +174,11 @@ def main() -> int:
         costs = asyncio.run(measure_engines(games, 3 if given.quick else 12, 50 if given.quick else 400))
         tables.append(engines_table(costs))
     if given.only in (None, "http"):
-        tables.append(asyncio.run(measure_http(games, 2.0 if given.quick else 10.0)))
+        rates = partial(rates_table, seconds=2.0 if given.quick else 10.0)
+        tables.append(asyncio.run(over_http(games, 64, 50, 256, rates)))
     if given.only in (None, "memory"):
-        tables.append(asyncio.run(measure_memory(games, SESSIONS[:2] if given.quick else SESSIONS)))
+        memory = partial(memory_table, counts=SESSIONS[:2] if given.quick else SESSIONS)
+        tables.append(asyncio.run(over_http(games, GAMES_IN_MEMORY, 10, GAMES_IN_MEMORY, memory)))
     print("\n\n".join(tables))
     return 0
 

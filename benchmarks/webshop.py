@@ -13,39 +13,38 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import logging
 import os
 import random
-import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
-import orjson
 import psutil
 
-from benchmarks.alfworld import Lane, cpu_seconds, measure_rate
+from benchmarks.load import CAPACITY, SESSIONS, Players, cpu_seconds, memory_table, rates_table, server
 from services.webshop.environment import WebShop
 from services.webshop.library import open_stock
 from services.webshop.world import World
 
 log = logging.getLogger("benchmark")
 
-SESSIONS: Final = (1, 1_000, 10_000)
 SHOPPERS: Final = 256
 TASKS: Final = 1000
-SERVER: Final = """
+SERVER: Final = (
+    sys.executable,
+    "-c",
+    f"""
 import sys
 from services.webshop.app import main
 from shared.settings import EnvironmentSettings
-sys.exit(main(EnvironmentSettings(port=0, capacity=20_000, log_level="warning")))
-"""
+sys.exit(main(EnvironmentSettings(port=0, capacity={CAPACITY}, log_level="warning")))
+""",
+)
 
 
 def load_world() -> World:
@@ -54,27 +53,12 @@ def load_world() -> World:
     return World(open_stock(Path(data) if data else None))
 
 
-@contextmanager
-def server() -> Generator[tuple[str, psutil.Process]]:
-    """A server in a process of its own, ready: its address and the process."""
-    process = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        url = orjson.loads(process.stdout.readline())["url"]
-        while httpx.get(f"{url}/readyz").status_code != 200:
-            time.sleep(0.05)
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.communicate()
-
-
 # --- load ----------------------------------------------------------------------------------------------------
 
 
 def measure_load() -> str:
     """CPU seconds and memory of a server that has just become ready."""
-    with server() as (_, process):
+    with server(SERVER) as (_, process):
         whole, memory = cpu_seconds(process), process.memory_info().rss / 2**20
     begun = time.process_time()
     world = load_world()
@@ -122,103 +106,28 @@ async def measure_process(count: int) -> str:
 # --- HTTP ------------------------------------------------------------------------------------------------------
 
 
-class Shoppers:
-    """Sessions on a server that search, open a product, read about it and go back to search for another."""
-
-    def __init__(self, client: httpx.AsyncClient, world: World) -> None:
-        self._client = client
-        self._world = world
-        self.seq: dict[str, int] = {}
-        self._scripts: dict[str, Iterator[str]] = {}
-
-    async def create(self, count: int) -> None:
-        """Begin ``count`` more sessions, spread over the tasks."""
-        tasks = self._world.tasks.select()
-        for number in range(len(self.seq), len(self.seq) + count):
-            task = tasks[number * 7 % min(len(tasks), TASKS)].id
-            answer = await self._client.put(f"/v1/sessions/s{number}", json={"task_id": task, "max_steps": 10_000})
-            answer.raise_for_status()
-            self.seq[f"s{number}"] = 0
-            self._scripts[f"s{number}"] = self._script(random.Random(number))
-
-    def _script(self, rng: random.Random) -> Iterator[str]:
-        catalogue = self._world.shop.catalogue
-        while True:
-            name = [word for word in catalogue[rng.randrange(len(catalogue))].name.lower().split() if word.isalnum()]
-            keywords = " ".join(rng.sample(name, min(4, len(name))))
-            if not (found := self._world.shop.results(keywords)):
-                continue
-            yield f"search[{keywords}]"
-            yield f"click[{catalogue[rng.choice(found[:10])].asin}]"
-            yield from ("click[features]", "click[< prev]", "click[back to search]")
-
-    def next(self, session: str) -> dict[str, Any]:
-        """The next step of a session."""
-        self.seq[session] += 1
-        return {"seq": self.seq[session], "action": next(self._scripts[session])}
-
-    async def turn(self, sessions: Iterator[str], include: Sequence[str]) -> int:
-        """One step of the next session in a request of its own; the number of steps taken."""
-        session = next(sessions)
-        body = orjson.dumps(self.next(session) | {"include": list(include)})
-        (await self._client.post(f"/v1/sessions/{session}/steps", content=body)).raise_for_status()
-        return 1
-
-    async def batch(self, sessions: Sequence[str], include: Sequence[str]) -> int:
-        """One step of each session, all in one request; the number of steps taken."""
-        steps = [{"session_id": session, **self.next(session), "include": list(include)} for session in sessions]
-        answer = await self._client.post("/v1/steps", content=orjson.dumps({"steps": steps}))
-        answer.raise_for_status()
-        if b'"problem":{' in answer.content or b'"valid":false' in answer.content:
-            raise SystemExit(f"a step failed: {answer.text[:300]}")
-        return len(steps)
+def shopper(world: World, number: int) -> Iterator[str]:
+    """A shopper without end, who searches, opens a product, reads about it and goes back to search for another."""
+    catalogue, rng = world.shop.catalogue, random.Random(number)
+    while True:
+        name = [word for word in catalogue[rng.randrange(len(catalogue))].name.lower().split() if word.isalnum()]
+        keywords = " ".join(rng.sample(name, min(4, len(name))))
+        if not (found := world.shop.results(keywords)):
+            continue
+        yield f"search[{keywords}]"
+        yield f"click[{catalogue[rng.choice(found[:10])].asin}]"
+        yield from ("click[features]", "click[< prev]", "click[back to search]")
 
 
-async def measure_http(seconds: float) -> str:
-    """Single steps, one at a time and many at once, and batches; each with and without the list of actions."""
-    lines = ["| requests | actions listed | steps/s | server CPU ms a step |", "|---|---|---|---|"]
-    with server() as (url, process):
-        async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-            shoppers = Shoppers(client, load_world())
-            await shoppers.create(SHOPPERS)
-            names = list(shoppers.seq)
-            for include in ((), ("admissible_actions",)):
-                kinds: dict[str, list[Lane]] = {
-                    "one at a time": [partial(shoppers.turn, itertools.cycle(names), include)],
-                    "32 at once": [partial(shoppers.turn, itertools.cycle(names[lane::32]), include) for lane in range(32)],
-                    "batches of 256": [partial(shoppers.batch, names, include)],
-                }
-                for kind, lanes in kinds.items():
-                    rate, cost = await measure_rate(lanes, process, seconds)
-                    lines.append(f"| {kind} | {'yes' if include else 'no'} | {rate:,.0f} | {cost:.3f} |")
-                    log.info("%s", lines[-1])
-    return "\n".join(lines)
-
-
-async def measure_memory(counts: Sequence[int]) -> str:
-    """Resident memory of a server with ever more sessions."""
-    lines = ["| sessions, 10 steps each | resident MB | KB a session over the first |", "|---|---|---|"]
-    with server() as (url, process):
+async def over_http(measure: Callable[[Players, psutil.Process], Awaitable[str]]) -> str:
+    """A table that ``measure`` makes of a server with shoppers."""
+    world = load_world()
+    tasks = [task.id for task in world.tasks.select()[: 7 * TASKS : 7]]
+    with server(SERVER) as (url, process):
         async with httpx.AsyncClient(base_url=url, timeout=600) as client:
-            shoppers = Shoppers(client, load_world())
-            await shoppers.create(SHOPPERS)  # fills the caches; not counted as sessions below
-            await play_all(shoppers, list(shoppers.seq))
-            base = process.memory_info().rss
-            for count in counts:
-                before = len(shoppers.seq)
-                await shoppers.create(count + SHOPPERS - before)
-                await play_all(shoppers, list(shoppers.seq)[before:])
-                rss = process.memory_info().rss
-                lines.append(f"| {count:,} | {rss / 2**20:,.0f} | {(rss - base) / count / 1024:,.1f} |")
-                log.info("%s", lines[-1])
-    return "\n".join(lines)
-
-
-async def play_all(shoppers: Shoppers, sessions: Sequence[str]) -> None:
-    """Ten steps of each session."""
-    for first in range(0, len(sessions), 512):
-        for _ in range(10):
-            await shoppers.batch(sessions[first : first + 512], ())
+            players = Players(client, tasks, lambda number, _: shopper(world, number), understood=True)
+            await players.create(SHOPPERS)
+            return await measure(players, process)
 
 
 def main() -> int:
@@ -235,9 +144,10 @@ def main() -> int:
     if given.only in (None, "process"):
         tables.append(asyncio.run(measure_process(500 if given.quick else 4000)))
     if given.only in (None, "http"):
-        tables.append(asyncio.run(measure_http(2.0 if given.quick else 10.0)))
+        tables.append(asyncio.run(over_http(partial(rates_table, seconds=2.0 if given.quick else 10.0))))
     if given.only in (None, "memory"):
-        tables.append(asyncio.run(measure_memory(SESSIONS[:2] if given.quick else SESSIONS)))
+        counts = SESSIONS[:2] if given.quick else SESSIONS
+        tables.append(asyncio.run(over_http(partial(memory_table, counts=counts))))
     print("\n\n".join(tables))
     return 0
 

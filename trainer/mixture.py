@@ -98,7 +98,7 @@ class Mixture:
     def __init__(
         self, sources: Sequence[Source], tokenizer: PreTrainedTokenizerFast, plain: PreTrainedTokenizerFast, seed: int
     ) -> None:
-        self._sources, self._shares = sources, [source.world.share for source in sources]
+        self._sources, self._shares = sources, [source.world.options.share for source in sources]
         self._tokenizer, self._plain, self._seed = tokenizer, plain, seed
 
     def document(self, rng: random.Random, progress: float) -> Document:

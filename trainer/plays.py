@@ -26,7 +26,7 @@ async def collect_plays(world: World, environment: Environment, file: PlayFile, 
     """
     done = {int(row["number"]) for row in file.rows()}
     tasks = tasks_by_type(environment.tasks(world.split))
-    todo = iter([number for number in range(world.plays) if number not in done])
+    todo = iter([number for number in range(world.options.plays) if number not in done])
 
     async def worker() -> None:
         for number in todo:

@@ -98,12 +98,12 @@ def human_instruction(draft: Draft, dice: random.Random) -> tuple[str, list[str]
         "feature": dice.choice(draft.features),
         "use": dice.choice(draft.uses),
     }
-    options = _wishes(draft.options, dice)
+    options = _asked_options(draft.options, dice)
     named = " and ".join(f"{name.lower()} {value}" for name, value in options.items())
     text = template.format(**values, query=draft.kind.query, options=dice.choice(_CHOICES).format(named) if named else "")
     return text, [values[role] for role in _ROLE.findall(template)], options
 
 
-def _wishes(options: Mapping[str, Sequence[str]], dice: random.Random) -> dict[str, str]:
+def _asked_options(options: Mapping[str, Sequence[str]], dice: random.Random) -> dict[str, str]:
     chosen = sorted(dice.sample(sorted(options), dice.randint(min(1, len(options)), len(options))))
     return {name: dice.choice(options[name]) for name in chosen}

@@ -12,15 +12,15 @@ import orjson
 
 from services.webshop.catalogue import Catalogue, ProductList
 from services.webshop.colours import COLOURS
-from services.webshop.members import objects
+from services.webshop.disk_catalogue import DiskCatalogue
+from services.webshop.disk_index import Sources
+from services.webshop.json_members import objects
 from services.webshop.nouns import TABLE, WORDS, Nouns
 from services.webshop.rows import COLOURS as COLOURS_FILE
 from services.webshop.rows import Rows, file_in, read_json, read_pack
 from services.webshop.search import TextSearch
 from services.webshop.stock import Stock
-from services.webshop.stocktaking import Sources
 from services.webshop.tagger import tagged
-from services.webshop.warehouse import Warehouse
 from shared.cache import cache_folder
 from shared.dataset import Say
 from shared.errors import RestepError
@@ -39,7 +39,7 @@ def open_stock(data: Path | None, *, cache: Path | None = None, say: Say = log.i
 
     Where there is no ``title_nouns.json`` and spaCy is installed, names are tagged, which takes seconds: ``say`` is told,
     and the table is kept in ``cache`` (default: the user's).
-    Products stay on disk where their file is larger than :data:`LARGE`; see :mod:`services.webshop.warehouse`,
+    Products stay on disk where their file is larger than :data:`LARGE`; see :mod:`services.webshop.disk_catalogue`,
     whose index is made anew where ``renew`` is given.
     Raises ``data_not_found`` for a data folder that does not exist, ``data_corrupt``, ``data_not_written``.
     """
@@ -75,7 +75,7 @@ def _folder_stock(folder: Path, cache: Path, say: Say, *, renew: bool) -> Stock:
     colours = read_json(folder / COLOURS_FILE, list[str]())
     catalogue: Catalogue
     if sources.products.stat().st_size >= LARGE:
-        catalogue = Warehouse.open(sources, cache, say, renew=renew)
+        catalogue = DiskCatalogue.open(sources, cache, say, renew=renew)
         digest, search = catalogue.digest, catalogue.search
         nouns = Nouns(table, f"{TABLE}, {WORDS}" if table else WORDS)  # tagging a million names would take hours
     else:  # one row after another, because all of them at once take several times the memory of the products

@@ -16,9 +16,9 @@ from services.webshop import pages
 from services.webshop.actions import SEARCH, click
 from services.webshop.goals import Goal
 from services.webshop.prospect import Prospect
+from services.webshop.queries import searches
 from services.webshop.shop import PAGE, RESULTS
 from services.webshop.state import Place, State
-from services.webshop.wishes import searches
 from services.webshop.world import World
 
 BACK: Final = click(pages.PREVIOUS)

@@ -1,6 +1,6 @@
 """Which term is how often in which document: the inverted index, made of texts in one go.
 
-A catalogue too large for that is inverted in parts, which :mod:`services.webshop.merge` puts together.
+A catalogue too large for that is inverted in parts, which :mod:`services.webshop.disk_postings` puts together.
 """
 
 from __future__ import annotations

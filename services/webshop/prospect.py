@@ -15,9 +15,9 @@ from typing import Final
 from services.webshop.actions import click, parse_action
 from services.webshop.goals import Goal
 from services.webshop.product import Product
+from services.webshop.queries import limit_text, option_text, option_value
 from services.webshop.reward import Reward
 from services.webshop.state import Place, State
-from services.webshop.wishes import limit_text, option_text, option_value
 from services.webshop.world import World
 
 _ROUNDING: Final = 1e-9

@@ -11,8 +11,8 @@ from typing import Final
 from services.webshop import sentences
 from services.webshop.actions import SEARCH, parse_action
 from services.webshop.planner import BACK, BUY, NEXT, Planner, Way
+from services.webshop.queries import option_text
 from services.webshop.state import Place, State
-from services.webshop.wishes import option_text
 
 MAX_WORDS: Final = 25
 

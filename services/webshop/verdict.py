@@ -22,8 +22,8 @@ from typing import Final
 
 from services.webshop.actions import CLICK, SEARCH, parse_action
 from services.webshop.planner import Planner, Way
+from services.webshop.queries import option_text
 from services.webshop.state import Place, State
-from services.webshop.wishes import option_text
 from shared.protocol import Decision, StepVerdict
 
 _EVER: Final = 100
@@ -188,8 +188,8 @@ def _chose(planner: Planner, before: State, after: State, value: str) -> Judgeme
     met = prospect.met(chosen)
     if lost := prospect.met(earlier) - met:
         return "harmful", f"the goal asks for {option_text(planner.goal.options[min(lost)])}, which was chosen before"
-    if open_wishes := prospect.served_by(name) - met:
-        return "harmful", f"the goal asks for {option_text(planner.goal.options[min(open_wishes)])}, not for {value}"
+    if unmet := prospect.served_by(name) - met:
+        return "harmful", f"the goal asks for {option_text(planner.goal.options[min(unmet)])}, not for {value}"
     return "needless", f"the goal does not ask for {value}"
 
 

@@ -45,7 +45,7 @@ class AlfworldWorld:
     kinds: ClassVar[Mapping[Kind, float]] = {"errand": 0.9, "wander": 0.1}
 
     def __init__(self, options: AlfworldPlays) -> None:
-        self.plays, self.share = options.plays, options.share
+        self.options = options
 
     def environment(self) -> Environment:
         """The direct engine on the embedded games."""

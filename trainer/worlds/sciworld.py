@@ -49,8 +49,7 @@ class SciworldWorld:
     kinds: ClassVar[Mapping[Kind, float]] = {"errand": 0.72, "wander": 0.1, "expert": 0.18}
 
     def __init__(self, options: SciworldPlays) -> None:
-        self._options = options
-        self.plays, self.share = options.plays, options.share
+        self.options = options
 
     def environment(self) -> Environment:
         """The simulator. Raises ``missing_extra``."""
@@ -66,18 +65,18 @@ class SciworldWorld:
 
     def task(self, kind: Kind, tasks: Tasks, rng: random.Random) -> TaskInfo:
         """Any, of a type that may be shown."""
-        types = [name for name in tasks if kind != "expert" or not name.startswith(self._options.unseen)]
+        types = [name for name in tasks if kind != "expert" or not name.startswith(self.options.unseen)]
         return rng.choice(tasks[rng.choice(types)])
 
     async def play(self, environment: Environment, kind: Kind, task: TaskInfo, rng: random.Random) -> Play:
         """One episode."""
-        simplification = "easy" if rng.random() < self._options.easy else ""
+        simplification = "easy" if rng.random() < self.options.easy else ""
         options = {"simplification": simplification}
         episode = await environment.reset(task.id, 0, options)
         try:
             walk = Walk(episode, ROOMS, rng, easy=simplification == "easy")
             if kind == "expert":
-                longest = self._options.expert_steps
+                longest = self.options.expert_steps
                 advice = await environment.expert(EpisodeKey(task.id, 0, tuple(options.items())), longest)
                 await walk.follow(advice.actions[:longest])
             elif kind == "wander":

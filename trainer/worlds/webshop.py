@@ -44,7 +44,7 @@ class WebshopWorld:
     kinds: ClassVar[Mapping[Kind, float]] = {"errand": 0.92, "wander": 0.08}
 
     def __init__(self, options: WebshopPlays) -> None:
-        self.plays, self.share = options.plays, options.share
+        self.options = options
 
     def environment(self) -> Environment:
         """The embedded shop."""
@@ -90,7 +90,7 @@ class WebshopWorld:
 
     def thought(self, steps: Sequence[PlayStep]) -> str:
         """By the step's purpose."""
-        return thought(steps)
+        return thought(steps[0])
 
     def looks(self, play: Play) -> list[str]:
         """Pages of results."""

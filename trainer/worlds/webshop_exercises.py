@@ -37,7 +37,7 @@ def opening(page: str, found: Sequence[Offer], rng: random.Random) -> list[Messa
     steps = [PlayStep(f"click[{offer.asin}]", "", ("open", offer.asin, offer.title, offer.price)) for offer in (one, two)]
     messages = [Message("user", first_message(goal, page))]
     for step in steps:
-        messages += [Message("assistant", turn_text(thought([step]), step.action)), Message("user", page)]
+        messages += [Message("assistant", turn_text(thought(step), step.action)), Message("user", page)]
     return messages[:-1]
 
 

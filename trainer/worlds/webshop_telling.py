@@ -13,9 +13,8 @@ MISTAKE: Final = "mistake"
 _MARGINS: Final = (1.2, 1.5, 2.0)
 
 
-def thought(steps: Sequence[PlayStep]) -> str:
-    """What the first of ``steps`` is for, by its purpose; for one without, what it does."""
-    step = steps[0]
+def thought(step: PlayStep) -> str:
+    """What a step is for, by its purpose; for one without, what it does."""
     what, *names = step.purpose or ("valid",)
     match what, names:
         case "search", [query]:

@@ -42,13 +42,8 @@ class World(Protocol):
     """Kinds of play and their shares of what is told."""
 
     @property
-    def plays(self) -> int:
-        """Episodes to be played."""
-        ...
-
-    @property
-    def share(self) -> float:
-        """Weight of its text among all environments'."""
+    def options(self) -> WorldOptions:
+        """How much is played and told."""
         ...
 
     def environment(self) -> Environment:

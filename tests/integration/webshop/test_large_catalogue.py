@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from services.webshop.catalogue import ProductList
+from services.webshop.disk_catalogue import DiskCatalogue
+from services.webshop.disk_index import Sources
 from services.webshop.goals import make_goals
 from services.webshop.search import TextSearch
-from services.webshop.stocktaking import Sources
-from services.webshop.warehouse import Warehouse
 from tests.support.wares import ADJECTIVES, KINDS, human_rows, instruction_rows, product_rows, write_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -93,7 +93,7 @@ def answers(process: subprocess.Popen[str], asked: list[str]) -> dict[str, Any]:
 def test_the_real_products_are_the_same_from_disk(tmp_path: Path) -> None:
     folder = Path(os.environ["RESTEP_DATA"]) / "webshop"
     paths = [folder / name for name in ("items_shuffle_1000.json", "items_ins_v2_1000.json", "items_human_ins.json")]
-    stored = Warehouse.open(Sources(*paths), tmp_path, lambda _: None)
+    stored = DiskCatalogue.open(Sources(*paths), tmp_path, lambda _: None)
     held = ProductList(*(json.loads(path.read_bytes()) for path in paths))
     assert list(stored) == list(held)
     assert list(stored.outlines()) == list(held.outlines())

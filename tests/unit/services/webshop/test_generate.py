@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from services.webshop.generate import EMBEDDED_PRODUCTS, EMBEDDED_SEED, generate_rows
 from services.webshop.generate_kinds import KINDS
 from services.webshop.library import EMBEDDED
+from services.webshop.queries import searches
 from services.webshop.rows import Rows, read_pack
 from services.webshop.shop import PAGE
-from services.webshop.wishes import searches
 from services.webshop.world import World
 from shared.errors import RestepError
 from tests.support.webshop import SmallShop

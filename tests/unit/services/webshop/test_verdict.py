@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.webshop.planner import BACK, BUY, NEXT, Planner, Way
+from services.webshop.queries import option_value
 from services.webshop.shop import PAGE
 from services.webshop.state import Place, State
 from services.webshop.verdict import Step, judge
-from services.webshop.wishes import option_value
 from services.webshop.world import World
 from shared.protocol import ERROR_DECISIONS, StepVerdict
 from tests.support.webshop import goals, ideas, wander

@@ -8,10 +8,10 @@ import pytest
 
 from shared.environment import Environment
 from shared.react import parse_turn
+from tests.support.plays import some_plays
 from trainer.corpus import tell
 from trainer.dialogue import Message
-from trainer.play import Play, PlayStep
-from trainer.plays import play_one, tasks_by_type
+from trainer.play import PlayStep
 from trainer.worlds.alfworld import AlfworldPlays, AlfworldWorld
 from trainer.worlds.alfworld_exercises import copying, doing
 from trainer.worlds.alfworld_telling import errand_goal, thought, told_steps
@@ -28,14 +28,8 @@ async def environment() -> AsyncGenerator[Environment]:
     await environment.stop()
 
 
-async def plays(environment: Environment, count: int) -> list[Play]:
-    tasks = tasks_by_type(environment.tasks(WORLD.split))
-    found = [await play_one(WORLD, environment, tasks, random.Random(f"1/{n}")) for n in range(count)]
-    return [play for play in found if play is not None]
-
-
 async def test_plays_depend_on_their_number_alone_and_on_training_houses(environment: Environment) -> None:
-    first, again = await plays(environment, 30), await plays(environment, 30)
+    first, again = await some_plays(WORLD, environment, 30), await some_plays(WORLD, environment, 30)
     assert first == again
     assert len(first) > 20
     assert {play.task_id.partition("/")[0] for play in first} == {"embedded_train"}
@@ -43,7 +37,7 @@ async def test_plays_depend_on_their_number_alone_and_on_training_houses(environ
 
 
 async def test_every_name_said_was_seen_and_every_search_finds_what_it_was_for(environment: Environment) -> None:
-    for play in await plays(environment, 120):
+    for play in await some_plays(WORLD, environment, 120):
         messages = tell(play, WORLD, random.Random(0))
         if messages is None:
             continue

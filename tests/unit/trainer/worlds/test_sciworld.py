@@ -8,34 +8,13 @@ from services.sciworld.house import ROOMS
 from services.sciworld.instruction import INSTRUCTION
 from services.sciworld.tasks import VARIATIONS
 from services.sciworld.thoughts import thought
-from trainer.play import Play, PlayStep
+from tests.support.plays import CARRYING, KITCHEN
 from trainer.worlds.sciworld import SciworldPlays, SciworldWorld
 from trainer.worlds.sciworld_exercises import copying, doing
 from trainer.worlds.sciworld_look import listed_names
 from trainer.worlds.sciworld_walk import room_of, way
 
 WORLD = SciworldWorld(SciworldPlays())
-KITCHEN = (
-    "This room is called the kitchen. In it, you see: \n\tthe agent\n\ta substance called air\n"
-    "\ta counter. On the counter is: a bowl (containing a red apple, a banana), a drawer.\n"
-    "\ta glass jar (containing a substance called sodium chloride)\n\ta green box (containing nothing)\n"
-    "\ta sink, which is turned off. In the sink is: nothing.\nYou also see:\n"
-    "\tA door to the bathroom (that is closed)\n\tA door to the hallway (that is open)"
-)
-CARRYING = Play(
-    "errand",
-    "find-plant/3",
-    "the task's own goal",
-    KITCHEN,
-    (
-        PlayStep("pick up drawer", "You can't pick up the drawer.", ("pick", "drawer")),
-        PlayStep("pick up banana", "You move the banana to the inventory.", ("pick", "banana")),
-        PlayStep("open door to hallway", "The door is already open.", ("open", "hallway", "hallway")),
-        PlayStep("go to hallway", "You move to the hallway.", ("go", "hallway", "hallway")),
-        PlayStep("look around", "This room is called the hallway. In it, you see: \n\tthe agent", ("look", "hallway")),
-        PlayStep("move banana to red box", "You move the banana to the red box.", ("move", "banana", "red box")),
-    ),
-)
 
 
 def test_names_are_what_a_look_lists_without_doors_and_fillers() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from shared.environment import Environment
 from shared.react import parse_turn
+from tests.support.plays import some_plays
 from trainer.corpus import tell
-from trainer.play import Play, PlayStep
-from trainer.plays import play_one, tasks_by_type
+from trainer.play import PlayStep
 from trainer.worlds.webshop import WebshopPlays, WebshopWorld
 from trainer.worlds.webshop_exercises import copying, doing
 from trainer.worlds.webshop_telling import errand_goal
@@ -35,12 +35,6 @@ async def environment() -> AsyncGenerator[Environment]:
     await environment.stop()
 
 
-async def plays(environment: Environment, count: int) -> list[Play]:
-    tasks = tasks_by_type(environment.tasks(WORLD.split))
-    found = [await play_one(WORLD, environment, tasks, random.Random(f"1/{n}")) for n in range(count)]
-    return [play for play in found if play is not None]
-
-
 def test_offers_are_read_off_a_page_of_results_and_off_no_other() -> None:
     assert offers(RESULTS) == [
         Offer("B0AAAAAAAA", "Blue Mug", "$3.99"),
@@ -56,7 +50,7 @@ def test_options_are_read_off_a_products_page() -> None:
 
 
 async def test_plays_depend_on_their_number_alone_and_on_training_goals(environment: Environment) -> None:
-    first, again = await plays(environment, 30), await plays(environment, 30)
+    first, again = await some_plays(WORLD, environment, 30), await some_plays(WORLD, environment, 30)
     assert first == again
     assert len(first) > 20
     train = {task.id for task in environment.tasks("train")}
@@ -65,7 +59,7 @@ async def test_plays_depend_on_their_number_alone_and_on_training_goals(environm
 
 
 async def test_a_told_goal_stands_on_every_page_and_every_click_is_on_the_page_before(environment: Environment) -> None:
-    for play in await plays(environment, 80):
+    for play in await some_plays(WORLD, environment, 80):
         messages = tell(play, WORLD, random.Random(0))
         assert messages is not None
         assert play.goal not in "".join(message.text for message in messages)

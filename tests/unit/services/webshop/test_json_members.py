@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.webshop.members import Member, Slices, elements, fields
+from services.webshop.json_members import Member, Slices, elements, fields
 from shared.errors import RestepError
 
 TEXT = st.text(st.sampled_from('a"\\{}[],:é❤\n\ud800'), max_size=8)

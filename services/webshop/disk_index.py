@@ -21,9 +21,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from services.webshop.ledger import LedgerWriter, Names
-from services.webshop.members import Member, Slices, elements, fields
-from services.webshop.merge import PostingsWriter
+from services.webshop.disk_columns import ColumnsWriter, Names
+from services.webshop.disk_postings import PostingsWriter
+from services.webshop.json_members import Member, Slices, elements, fields
 from services.webshop.postings import Inverter
 from services.webshop.product import parse_product
 from services.webshop.request import parse_request
@@ -111,7 +111,7 @@ def _make(sources: Sources, stamp: str, place: Path, say: Say) -> None:
     part = place.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    products = _Stocktaking(sources, part, say).take()
+    products = _IndexMaker(sources, part, say).take()
     meta = {"version": _VERSION, "stamp": stamp, "digest": sources.digest()}
     (part / _META).write_bytes(orjson.dumps(meta))
     shutil.rmtree(place, ignore_errors=True)
@@ -119,14 +119,14 @@ def _make(sources: Sources, stamp: str, place: Path, say: Say) -> None:
     say(f"{products} products indexed in {time.monotonic() - begin:.0f} s, in {place}")
 
 
-class _Stocktaking:
+class _IndexMaker:
     """One pass over ``sources`` into ``folder``."""
 
     def __init__(self, sources: Sources, folder: Path, say: Say) -> None:
         self._sources = sources
         self._folder = folder
         self._say = say
-        self._ledger = LedgerWriter()
+        self._columns = ColumnsWriter()
         self._postings = PostingsWriter(folder / POSTINGS)
         self._inverter = Inverter()
 
@@ -139,14 +139,14 @@ class _Stocktaking:
             self._add(rows, member, instructions, names, places)
             if time.monotonic() - said > _SAY_EVERY:
                 said = time.monotonic()
-                self._say(f"{rows.path.name}: {100 * member.end // size} % read, {len(self._ledger.asins)} products")
-        if not self._ledger.asins:
+                self._say(f"{rows.path.name}: {100 * member.end // size} % read, {len(self._columns.asins)} products")
+        if not self._columns.asins:
             raise RestepError("data_corrupt", f"{rows.path}: it has no products")
         self._postings.add(self._inverter.take())
         self._say("merging the index")
         self._postings.finish()
-        self._ledger.write(self._folder)
-        return len(self._ledger.asins)
+        self._columns.write(self._folder)
+        return len(self._columns.asins)
 
     def _add(self, rows: Slices, member: Member, instructions: Slices, names: Names, places: NDArray[np.int64]) -> None:
         row = rows.read(member.begin, member.end)
@@ -154,9 +154,9 @@ class _Stocktaking:
         place: tuple[int, int] = (0, 0) if found is None else tuple(places[found].tolist())
         instruction: dict[str, Any] = {} if found is None else instructions.read(*place)
         product = parse_product(row, instruction.get("attributes"))
-        if product is None or product.asin in self._ledger.asins:
+        if product is None or product.asin in self._columns.asins:
             return
-        self._ledger.add(product, (member.begin, member.end), place, parse_request(instruction))
+        self._columns.add(product, (member.begin, member.end), place, parse_request(instruction))
         self._inverter.add(product.text)
         if len(self._inverter) > _PART_TERMS:
             self._postings.add(self._inverter.take())

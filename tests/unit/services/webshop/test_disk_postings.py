@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.webshop.merge import PostingsWriter, read_postings
+from services.webshop.disk_postings import PostingsWriter, read_postings
 from services.webshop.postings import Inverter, Postings, index, ranks
 
 WORDS = ["red", "blue", "shoes", "the", "naïve", "❤", "women's", "36x36", "zebra", "4.5"]

@@ -11,18 +11,18 @@ from typing import Any
 import orjson
 import pytest
 
-from services.webshop import stocktaking
+from services.webshop import disk_index
 from services.webshop.catalogue import ProductList
+from services.webshop.disk_catalogue import DiskCatalogue
+from services.webshop.disk_index import Sources
 from services.webshop.search import TextSearch
-from services.webshop.stocktaking import Sources
-from services.webshop.warehouse import Warehouse
 from shared.errors import RestepError
 from tests.support.wares import ADJECTIVES, KINDS, human_rows, instruction_rows, product_rows, write_catalogue
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stocktaking, "_PART_TERMS", 500)
+    monkeypatch.setattr(disk_index, "_PART_TERMS", 500)
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def sources(tmp_path: Path, rows: list[dict[str, Any]]) -> Sources:
 
 
 class Told(list[str]):
-    def open(self, sources: Sources, tmp_path: Path, **how: bool) -> Warehouse:
+    def open(self, sources: Sources, tmp_path: Path, **how: bool) -> DiskCatalogue:
         self.clear()
-        return Warehouse.open(sources, tmp_path / "cache", self.append, **how)
+        return DiskCatalogue.open(sources, tmp_path / "cache", self.append, **how)
 
 
 def places(tmp_path: Path) -> Iterator[Path]:
@@ -107,7 +107,7 @@ def test_a_file_changed_under_way_is_noticed(sources: Sources, tmp_path: Path) -
     stored = Told().open(sources, tmp_path)
     content = sources.products.read_bytes()
     sources.products.write_bytes(content.replace(stored[5].asin.encode(), b"B000000000"))
-    fresh = Warehouse(sources, next(places(tmp_path)), stored.digest)
+    fresh = DiskCatalogue(sources, next(places(tmp_path)), stored.digest)
     with pytest.raises(RestepError, match="changed since it was indexed"):
         fresh[5]
     sources.products.write_bytes(b" " + content)
@@ -128,9 +128,9 @@ def test_what_a_killed_process_left_is_no_index(sources: Sources, tmp_path: Path
 
 
 def test_processes_that_start_together_make_one_index(sources: Sources, tmp_path: Path) -> None:
-    told, opened = Told(), list[Warehouse]()
+    told, opened = Told(), list[DiskCatalogue]()
     threads = [
-        threading.Thread(target=lambda: opened.append(Warehouse.open(sources, tmp_path / "cache", told.append)))
+        threading.Thread(target=lambda: opened.append(DiskCatalogue.open(sources, tmp_path / "cache", told.append)))
         for _ in range(4)
     ]
     for thread in threads:

@@ -1,7 +1,7 @@
 """The full catalogue: 1.18 million products that stay in their files, found by an index that is made once.
 
 Only what is looked at is read. The index lies in the user's cache (``RESTEP_CACHE``), since data folders are often
-read-only, and is made again when a file's size or time changes; see :mod:`services.webshop.stocktaking`.
+read-only, and is made again when a file's size or time changes; see :mod:`services.webshop.disk_index`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Final
 import orjson
 
 from services.webshop.catalogue import Outline
-from services.webshop.ledger import Ledger
-from services.webshop.members import Slices
-from services.webshop.merge import read_postings
+from services.webshop.disk_columns import Columns
+from services.webshop.disk_index import POSTINGS, Sources, current_index
+from services.webshop.disk_postings import read_postings
+from services.webshop.json_members import Slices
 from services.webshop.product import Product, parse_product
 from services.webshop.request import Request, parse_human_requests, parse_request
 from services.webshop.search import TextSearch
-from services.webshop.stocktaking import POSTINGS, Sources, current_index
 from shared.dataset import Say
 from shared.errors import RestepError
 
@@ -28,7 +28,7 @@ _KEPT: Final = 2048
 """Products kept after reading, some kB each."""
 
 
-class Warehouse:
+class DiskCatalogue:
     """Implements :class:`services.webshop.catalogue.Catalogue` on disk, with the search over it.
 
     ``digest`` is a SHA-256 of the files, in hex.
@@ -40,15 +40,15 @@ class Warehouse:
         self._rows = Slices(sources.products)
         self._instructions = Slices(sources.instructions)
         try:
-            self._ledger = Ledger(index)
-            self.search = TextSearch(read_postings(index / POSTINGS, self._ledger.ranks))
+            self._columns = Columns(index)
+            self.search = TextSearch(read_postings(index / POSTINGS, self._columns.ranks))
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise RestepError("data_corrupt", f"{index}: {error}; remove it and it will be made again") from None
         self._human = self._read_human(sources.human)
         self._product = lru_cache(_KEPT)(self._read)
 
     @classmethod
-    def open(cls, sources: Sources, cache: Path, say: Say, *, renew: bool = False) -> Warehouse:
+    def open(cls, sources: Sources, cache: Path, say: Say, *, renew: bool = False) -> DiskCatalogue:
         """With the index kept in ``cache``, made there if need be, which takes minutes: ``say`` is told.
 
         Raises ``data_not_found``, ``data_corrupt``, ``data_not_written``.
@@ -57,7 +57,7 @@ class Warehouse:
         return cls(sources, index, digest)
 
     def __len__(self) -> int:
-        return len(self._ledger)
+        return len(self._columns)
 
     def __iter__(self) -> Iterator[Product]:
         return (self._read(number) for number in range(len(self)))
@@ -68,11 +68,11 @@ class Warehouse:
 
     def outlines(self) -> Iterator[Outline]:
         """The outlines of all products in order."""
-        return self._ledger.outlines()
+        return self._columns.outlines()
 
     def number(self, asin: str) -> int | None:
         """The number of the product with this asin, None where there is none."""
-        return self._ledger.number(asin)
+        return self._columns.number(asin)
 
     def request(self, number: int) -> Request | None:
         """The written request that the product fulfils, if any. Raises ``data_corrupt``."""
@@ -84,20 +84,20 @@ class Warehouse:
 
     def in_category(self, category: str) -> Sequence[int]:
         """Numbers of the products of a category, ascending."""
-        return self._ledger.coded("categories", category)
+        return self._columns.coded("categories", category)
 
     def with_query(self, query: str) -> Sequence[int]:
         """Numbers of the products that were found by a query when the catalogue was collected, ascending."""
-        return self._ledger.coded("queries", query)
+        return self._columns.coded("queries", query)
 
     def _instruction(self, number: int) -> dict[str, Any]:
-        begin, end = self._ledger.instruction(number)
+        begin, end = self._columns.instruction(number)
         return self._instructions.read(begin, end) if end else {}
 
     def _read(self, number: int) -> Product:
-        row = self._rows.read(*self._ledger.row(number))
+        row = self._rows.read(*self._columns.row(number))
         product = parse_product(row, self._instruction(number).get("attributes"))
-        if product is None or product.asin != self._ledger.asin(number):
+        if product is None or product.asin != self._columns.asin(number):
             raise RestepError("data_corrupt", f"{self._rows.path}: it changed since it was indexed; start anew")
         return product
 

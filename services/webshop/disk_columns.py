@@ -17,7 +17,7 @@ import orjson
 from numpy.typing import NDArray
 
 from services.webshop.catalogue import Outline
-from services.webshop.merge import mapped
+from services.webshop.disk_postings import mapped
 from services.webshop.product import Product
 from services.webshop.request import Request
 
@@ -59,8 +59,8 @@ class Codes:
         self.column.append(self.words.setdefault(word, len(self.words)))
 
 
-class LedgerWriter:
-    """Takes products in order; at the end writes what :class:`Ledger` reads."""
+class ColumnsWriter:
+    """Takes products in order; at the end writes what :class:`Columns` reads."""
 
     def __init__(self) -> None:
         self.asins: dict[str, None] = {}
@@ -111,8 +111,8 @@ class LedgerWriter:
         (folder / _WORDS).write_bytes(orjson.dumps({name: list(codes.words) for name, codes in words.items()}))
 
 
-class Ledger:
-    """Reads what a :class:`LedgerWriter` wrote, through the page cache.
+class Columns:
+    """Reads what a :class:`ColumnsWriter` wrote, through the page cache.
 
     ``ranks`` are the places of all products by asin.
     """

@@ -8,7 +8,7 @@ import pytest
 
 from services.webshop.actions import parse_action
 from services.webshop.goals import NO_LIMIT, Goal, Options
-from services.webshop.wishes import limit_text, option_text, option_value, searches
+from services.webshop.queries import limit_text, option_text, option_value, searches
 from services.webshop.world import World
 
 
