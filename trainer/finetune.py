@@ -163,14 +163,16 @@ async def finetune_in_thread(
 def prepare(config: FinetuneConfig, base: Base, trajectories: Iterable[Trajectory]) -> tuple[list[Pack], PackReport]:
     """Rows of token ids and weights, the same in whatever order the trajectories come.
 
+    The order is that of the tokens: ids of trajectories cover log-probabilities, which differ in their last digits between
+    runs that are otherwise equal.
     Raises ``invalid_recipe`` when no trained token is left.
     """
     renderer = Renderer.from_tokenizer(base.tokenizer, config.chat_format)
     longest = min(config.max_length or base.positions, base.positions)
-    documents = (
-        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation)
-        for one in sorted(trajectories, key=lambda trajectory: trajectory.id)
+    rendered = (
+        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation) for one in trajectories
     )
+    documents = sorted(rendered, key=lambda document: (document.input_ids.tobytes(), document.weights.tobytes()))
     packs, packed = pack(documents, config.pack_tokens, longest, config.seed)
     if not packs:
         raise RestepError("invalid_recipe", f"nothing to train on: no trajectory has a trained step within {longest} tokens")

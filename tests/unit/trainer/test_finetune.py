@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +17,12 @@ from pydantic import ValidationError
 from transformers import AutoModelForCausalLM
 
 from shared.errors import RestepError
+from shared.react import turn_text
 from tests.support import finetune_process
 from tests.support.tiny_model import tiny_checkpoint
 from tests.support.trajectories import Said, sample, trajectory
 from trainer.checkpoint import open_base
-from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, finetune_in_thread, load_card
+from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, finetune_in_thread, load_card, prepare
 from trainer.training_folder import TrainingFolder
 from trainer.training_progress import TrainingProgress
 from trainer.weights import WeightOptions
@@ -191,6 +193,20 @@ def test_the_order_of_the_trajectories_does_not_matter(
     straight: tuple[FinetuneConfig, FinetuneResult],
 ) -> None:
     assert finetune(straight[0], reversed(sample())) == straight[1]
+
+
+def test_ids_do_not_decide_the_order_of_training(base: Path, tmp_path: Path) -> None:
+    """They cover log-probabilities, whose last digits depend on what was computed together."""
+    golden = Said("golden", turn_text("I look around.", "look around"))
+    some = [trajectory([golden], observation=f"Room {letter}.") for letter in "abcdefgh"]
+    config, opened = _config(base, tmp_path), open_base(str(base))
+    rows: set[bytes] = set()
+    for seed in range(5):
+        ids = random.Random(seed).sample(range(len(some)), len(some))
+        renamed = [one.model_copy(update={"id": f"{id:032x}"}) for one, id in zip(some, ids, strict=True)]
+        packs, _ = prepare(config, opened, renamed)
+        rows.add(b"".join(document.input_ids.tobytes() for row in packs for document in row.documents))
+    assert len(rows) == 1
 
 
 @pytest.mark.parametrize("size", [500, 100_000, 210_000], ids=["metrics", "weights", "optimiser"])
