@@ -113,7 +113,7 @@ def pretrain(config: PretrainConfig) -> Path:
 
 async def _play(config: PretrainConfig) -> None:
     for name, world in config.worlds.items():
-        environment = world.environment()
+        environment = world.environment(config.work)
         await environment.start()
         try:
             info = environment.info()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Final
 
 from pydantic import Field
@@ -47,7 +48,7 @@ class AlfworldWorld:
     def __init__(self, options: AlfworldPlays) -> None:
         self.options = options
 
-    def environment(self) -> Environment:
+    def environment(self, folder: Path) -> Environment:
         """The direct engine on the embedded games."""
         return AlfWorld(lambda: open_library(None), DirectEngine())
 

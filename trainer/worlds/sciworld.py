@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -51,7 +52,7 @@ class SciworldWorld:
     def __init__(self, options: SciworldPlays) -> None:
         self.options = options
 
-    def environment(self) -> Environment:
+    def environment(self, folder: Path) -> Environment:
         """The simulator. Raises ``missing_extra``."""
         try:
             from services.sciworld.environment import SciWorld

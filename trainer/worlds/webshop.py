@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Final
 
 from pydantic import Field
@@ -46,7 +47,7 @@ class WebshopWorld:
     def __init__(self, options: WebshopPlays) -> None:
         self.options = options
 
-    def environment(self) -> Environment:
+    def environment(self, folder: Path) -> Environment:
         """The embedded shop."""
         return WebShop(lambda: Shop(embedded_stock()))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from pydantic import Field
@@ -46,8 +47,11 @@ class World(Protocol):
         """How much is played and told."""
         ...
 
-    def environment(self) -> Environment:
-        """The environment itself, not started yet. Raises ``missing_extra``."""
+    def environment(self, folder: Path) -> Environment:
+        """The environment itself, not started yet; what it has to be made of may be kept in ``folder``, made once.
+
+        Raises ``missing_extra``.
+        """
         ...
 
     def kind(self, rng: random.Random) -> Kind:

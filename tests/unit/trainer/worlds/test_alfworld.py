@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +22,8 @@ NUMBERED = re.compile(r"\b[a-z]+ \d+\b")
 
 
 @pytest.fixture
-async def environment() -> AsyncGenerator[Environment]:
-    environment = WORLD.environment()
+async def environment(tmp_path: Path) -> AsyncGenerator[Environment]:
+    environment = WORLD.environment(tmp_path)
     await environment.start()
     yield environment
     await environment.stop()
