@@ -2,7 +2,7 @@
 
 A small model learns the format in minutes and to copy names out of its context late (that is what the tasks consist
 of), so most of the text states a goal made in hindsight from what was really done. What is particular to an
-environment is in :mod:`trainer.worlds`.
+environment is in :mod:`trainer.worlds`. Errors stay in for their repairs, and are not themselves learned.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from trainer.dialogue import Message, dialogue
+from trainer.dialogue import Message, Turn, dialogue
 from trainer.play import Play
 from trainer.worlds.world import World
 
@@ -23,13 +23,13 @@ def tell(play: Play, world: World, rng: random.Random) -> list[Message] | None:
     goal = _goal(play, world, rng)
     if goal is None or not steps:
         return None
-    turns: list[tuple[str, str, str]] = []
+    turns: list[Turn] = []
     for position, step in enumerate(steps):
         thought = world.thought(steps[position:])
         if position and world.failed(steps[position - 1]) and rng.random() < 0.7:
             instead = f" I should {step.action} instead." if rng.random() < 0.4 else ""
             thought = f"{rng.choice(_AGAIN)}{instead} {thought}"
-        turns.append((thought, step.action, world.shown(step.observation, play, goal)))
+        turns.append(Turn(thought, step.action, world.shown(step.observation, play, goal), learned=not world.failed(step)))
     return dialogue(world.instruction, goal, world.shown(play.look, play, goal), turns)
 
 

@@ -67,10 +67,9 @@ def generate_alfworld(
     seed: Annotated[int, typer.Option(help="the same seed makes the same games")] = 1,
 ) -> None:
     """Household games in ALFWorld's own language, five a room, each with a plan that wins."""
-    from services.alfworld.generate import generate_pack
-    from services.alfworld.pack import SUFFIX
+    from services.alfworld.generate import generate_pack, pack_path
 
-    path = out / "alfworld" / f"generated-{scenes}-{seed}{SUFFIX}"
+    path = pack_path(out, scenes, seed)
     counts = generate_pack(path, scenes, seed)
     _console().print(f"{path}: {', '.join(f'{split} {count}' for split, count in counts.items())}")
 

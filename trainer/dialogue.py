@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.react import first_message, system_prompt, turn_text
 
@@ -14,17 +14,28 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One ChatML message."""
+    """One ChatML message; of the assistant's, those not ``learned`` are context alone: errors that were made and repaired."""
 
     role: Role
     text: str
+    learned: bool = True
 
 
-def dialogue(instruction: str, goal: str, look: str, turns: Iterable[tuple[str, str, str]]) -> list[Message]:
-    """An episode laid out exactly as at inference; ``turns`` are (thought, action, observation)."""
+class Turn(NamedTuple):
+    """A step as it is told, and whether its thought and action are to be learned."""
+
+    thought: str
+    action: str
+    observation: str
+    learned: bool = True
+
+
+def dialogue(instruction: str, goal: str, look: str, turns: Iterable[Turn]) -> list[Message]:
+    """An episode laid out exactly as at inference."""
     messages = [Message("system", system_prompt(instruction)), Message("user", first_message(goal, look))]
-    for thought, action, observation in turns:
-        messages += [Message("assistant", turn_text(thought, action)), Message("user", observation)]
+    for turn in turns:
+        said = Message("assistant", turn_text(turn.thought, turn.action), learned=turn.learned)
+        messages += [said, Message("user", turn.observation)]
     return messages
 
 

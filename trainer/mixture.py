@@ -33,7 +33,7 @@ OBSERVATION_WEIGHT = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Ids of one dialogue and the weight of predicting each of them (0 to 1; the system message has 0)."""
+    """Ids of one dialogue and the weight of predicting each of them (0 to 1; 0 for the system message and for errors)."""
 
     ids: list[int]
     weights: list[float]
@@ -59,7 +59,7 @@ def encode_dialogue(messages: Sequence[Message], tokenizer: PreTrainedTokenizerF
         body = [*codec.encode(message.text), end]
         if ids and len(ids) + len(head) + len(body) + len(newline) > limit:
             break
-        weight = {"system": 0.0, "user": OBSERVATION_WEIGHT, "assistant": 1.0}[message.role]
+        weight = {"system": 0.0, "user": OBSERVATION_WEIGHT, "assistant": float(message.learned)}[message.role]
         ids += [*head, *body, *newline]
         weights += [0.0] * len(head) + [weight] * len(body) + [0.0] * len(newline)
     return Document(ids, weights)

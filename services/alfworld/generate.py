@@ -16,7 +16,7 @@ from services.alfworld.game_file import TASK_TYPES
 from services.alfworld.generate_problem import write_problem
 from services.alfworld.generate_scene import Scene, draw_scene
 from services.alfworld.generate_task import Goal, arrange, possible_goals, shortest_plan
-from services.alfworld.pack import PackWriter
+from services.alfworld.pack import SUFFIX, PackWriter
 from services.alfworld.source import GameText
 from shared.errors import RestepError
 
@@ -52,6 +52,11 @@ def generate_games(scenes: int, seed: int) -> Iterator[GameText]:
         yield game
     for _, game in factory.games("embedded_unseen", others, lambda goal: goal.held_out):
         yield game
+
+
+def pack_path(data: Path, scenes: int, seed: int) -> Path:
+    """Where in a data folder a pack of generated games lies."""
+    return data / "alfworld" / f"generated-{scenes}-{seed}{SUFFIX}"
 
 
 def generate_pack(path: Path, scenes: int, seed: int) -> dict[str, int]:

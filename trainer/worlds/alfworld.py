@@ -1,4 +1,6 @@
-"""ALFWorld for pre-training: errands in the training houses that come with restep, in the words of its experts.
+"""ALFWorld for pre-training: errands in training rooms made for it, in the words of its experts.
+
+The rooms are many: in the few that come with restep a student learns where things are, instead of reading it.
 
 No expert is shown at work and no task of the benchmark is stated: what a student is to be taught later must not have
 been shown to its base. Searching, taking, treating and putting away are practised, each for goals of their own.
@@ -16,8 +18,10 @@ from pydantic import Field
 
 from services.alfworld.direct import DirectEngine
 from services.alfworld.environment import AlfWorld
+from services.alfworld.generate import generate_pack, pack_path
 from services.alfworld.instruction import INSTRUCTION
-from services.alfworld.library import open_library
+from services.alfworld.library import GameLibrary
+from services.alfworld.pack import Pack
 from shared.environment import Environment
 from shared.protocol import TaskInfo
 from trainer.dialogue import Message
@@ -33,8 +37,10 @@ _NAMED: Final = re.compile(r"\ban? ([a-z]+) \d+")
 class AlfworldPlays(WorldOptions):
     """How ALFWorld is played."""
 
-    plays: int = Field(default=6000, ge=1, description="episodes played")
-    share: float = Field(default=0.5, gt=0.0, description="weight of its text among all environments'")
+    plays: int = Field(default=8000, ge=1, description="episodes played")
+    share: float = Field(default=0.3, gt=0.0, description="weight of its text among all environments'")
+    rooms: int = Field(default=1500, ge=1, description="training rooms made to be played in")
+    rooms_seed: int = Field(default=2, description="of the rooms; those that come with restep are of seed 1")
 
 
 class AlfworldWorld:
@@ -49,8 +55,11 @@ class AlfworldWorld:
         self.options = options
 
     def environment(self, folder: Path) -> Environment:
-        """The direct engine on the embedded games."""
-        return AlfWorld(lambda: open_library(None), DirectEngine())
+        """The direct engine on rooms of its own, made in ``folder`` the first time."""
+        path = pack_path(folder, self.options.rooms, self.options.rooms_seed)
+        if not path.exists():
+            generate_pack(path, self.options.rooms, self.options.rooms_seed)
+        return AlfWorld(lambda: GameLibrary([Pack(path)], origin=str(path)), DirectEngine())
 
     def kind(self, rng: random.Random) -> Kind:
         """Mostly errands."""

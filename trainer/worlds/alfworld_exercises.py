@@ -10,7 +10,7 @@ from typing import Final
 from services.alfworld import sentences
 from services.alfworld.generate_rooms import FITS
 from shared.react import first_message, turn_text
-from trainer.dialogue import Message, dialogue, recalling, reciting, repeating
+from trainer.dialogue import Message, Turn, dialogue, recalling, reciting, repeating
 from trainer.worlds.alfworld_walk import kind_of, listed_things
 
 PLACES: Final = sorted(place.lower() for place in FITS)
@@ -66,16 +66,16 @@ def doing(look: str, instruction: str, rng: random.Random) -> list[Message] | No
     elsewhere = f"{rng.choice(PLACES)} {rng.randint(1, 3)}"
     room = f"You are in the middle of a room. Looking quickly around you, you see {_listed(rng.sample([place, elsewhere], 2))}."
     verb = "go to" if look.startswith("You arrive") else "open"
-    turns = [(sentences.search(kind, place, closed=verb == "open"), f"{verb} {place}", look)]
+    turns = [Turn(sentences.search(kind, place, closed=verb == "open"), f"{verb} {place}", look)]
     if kind in here:
         thing = here[kind]
-        turns.append((sentences.take(thing), f"take {thing} from {place}", f"You pick up the {thing} from the {place}."))
+        turns.append(Turn(sentences.take(thing), f"take {thing} from {place}", f"You pick up the {thing} from the {place}."))
         goal = f"Your task is to: {rng.choice(('find a', 'find some', 'take a'))} {kind}."
         if rng.random() < 0.5:
             goal = f"{goal[:-1]} and move it to the {place}."
-            turns.append((sentences.put(thing, place), f"move {thing} to {place}", f"You move the {thing} to the {place}."))
+            turns.append(Turn(sentences.put(thing, place), f"move {thing} to {place}", f"You move the {thing} to the {place}."))
     else:
         thought = sentences.search(kind, elsewhere, closed=False)
-        turns.append((thought, f"go to {elsewhere}", f"You arrive at {elsewhere}. On the {elsewhere}, you see nothing."))
+        turns.append(Turn(thought, f"go to {elsewhere}", f"You arrive at {elsewhere}. On the {elsewhere}, you see nothing."))
         goal = f"Your task is to: {rng.choice(('find a', 'find some', 'take a'))} {kind}."
     return dialogue(instruction, goal, room, turns)

@@ -2,8 +2,9 @@
 
 An errand is for a thing that is somewhere: it is looked for in likely places first, taken, treated and put where it fits.
 Where things are is found out by a scout beforehand, so that an errand has its purpose from the first step; what the player
-does follows from its purpose and from what it has seen. A few errors (a closed drawer, going to where one is, a place that
-takes nothing of the kind) happen and are repaired; they stay in.
+does follows from its purpose and from what it has seen. Errors that a small student makes (a closed drawer, going to where
+one is or where nothing is, taking what is not there, a place that takes nothing of the kind) happen and are repaired; they
+stay in, for what is said after them.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ class Walk:
                     await self._go(place, "search", kind, place)
                 if place in self._shut:
                     await self._open(place, "search open", kind, place)
+                await self._misread(kind, place)
             for things in self._content.values():
                 for thing in things:
                     if kind_of(thing) == kind:
@@ -148,6 +150,8 @@ class Walk:
     async def _take(self, thing: str) -> None:
         place = self._where(thing)
         if place != self._here:
+            if self._here and self._rng.random() < 0.05:
+                await self._act(f"take {thing} from {self._here}", "take", thing, self._here)
             await self._go(place, "fetch", thing, place)
         if f"take {thing} from {place}" not in await self._episode.admissible_actions():
             raise _Over
@@ -179,11 +183,21 @@ class Walk:
                 return
         raise _Over
 
+    async def _misread(self, kind: str, place: str) -> None:
+        """Now and then, reach for a thing of a kind that is not there, or by another number."""
+        thing = f"{kind} {self._rng.randint(1, 4)}"
+        if self._rng.random() < 0.05 and thing not in self._content[place]:
+            await self._act(f"take {thing} from {place}", "take", thing, place)
+
     # --- moving and acting ----------------------------------------------------------------------------------
 
     async def _go(self, place: str, *purpose: str) -> None:
         if self._here and self._rng.random() < 0.01:
             await self._act(f"go to {self._here}", *purpose)
+        if self._rng.random() < 0.03:
+            absent = f"{kind_of(place)} {self._rng.randint(1, 9)}"
+            if absent not in self._places:
+                await self._act(f"go to {absent}", *purpose[:-1], absent)
         observation = await self._act(f"go to {place}", *purpose)
         if observation == NOTHING:
             raise _Over

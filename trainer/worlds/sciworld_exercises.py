@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from shared.react import first_message, turn_text
-from trainer.dialogue import Message, dialogue, recalling, reciting, repeating
+from trainer.dialogue import Message, Turn, dialogue, recalling, reciting, repeating
 from trainer.worlds.sciworld_look import listed_names
 
 Think = Callable[[Sequence[str]], str]
@@ -115,7 +115,7 @@ def doing(look: str, instruction: str, think: Think, rng: random.Random) -> list
     actions = [f"{verb} {names[0]}" + (f" to {names[1]}" if verb == "move" else "") for verb, names in plan]
     replies = [_REPLY[verb].format(*names) for verb, names in plan]
     turns = [
-        (think(actions[position:]), action, reply)
+        Turn(think(actions[position:]), action, reply)
         for position, (action, reply) in enumerate(zip(actions, replies, strict=True))
     ]
     return dialogue(instruction, goal, look, turns)

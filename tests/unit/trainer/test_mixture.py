@@ -86,3 +86,12 @@ def test_worlds_are_told_of_by_their_shares(share: float, least: float, most: fl
     texts = [str(tokenizer.decode(mixture.document(random.Random(n), 0.99).ids)) for n in range(200)]
     houses = [text for text in texts if "mug 1" in text or "You are in a room of a house" in text]
     assert least < len(houses) / len(texts) < most
+
+
+def test_an_error_is_context_and_not_learned() -> None:
+    said = [Message("user", "You see a jug."), Message("assistant", "Thought: x\nAction: wait", learned=False)]
+    error = encode_dialogue(said, load_tokenizer(FOLDER), 2000)
+    right = encode_dialogue([said[0], Message("assistant", said[1].text)], load_tokenizer(FOLDER), 2000)
+    assert error.ids == right.ids
+    assert {1.0} == {after - before for before, after in zip(error.weights, right.weights, strict=True) if before != after}
+    assert max(error.weights) < 1.0

@@ -17,13 +17,18 @@ from trainer.worlds.alfworld import AlfworldPlays, AlfworldWorld
 from trainer.worlds.alfworld_exercises import copying, doing
 from trainer.worlds.alfworld_telling import errand_goal, thought, told_steps
 
-WORLD = AlfworldWorld(AlfworldPlays())
+WORLD = AlfworldWorld(AlfworldPlays(rooms=12))
 NUMBERED = re.compile(r"\b[a-z]+ \d+\b")
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rooms")
+
+
 @pytest.fixture
-async def environment(tmp_path: Path) -> AsyncGenerator[Environment]:
-    environment = WORLD.environment(tmp_path)
+async def environment(folder: Path) -> AsyncGenerator[Environment]:
+    environment = WORLD.environment(folder)
     await environment.start()
     yield environment
     await environment.stop()
@@ -48,13 +53,26 @@ async def test_every_name_said_was_seen_and_every_search_finds_what_it_was_for(e
             if message.role == "assistant":
                 turn = parse_turn(message.text)
                 assert turn.error is None
-                assert all(name in before for name in NUMBERED.findall(message.text))
+                assert not message.learned or all(name in before for name in NUMBERED.findall(message.text))
             before += message.text
         for number, step in enumerate(play.steps):
             if step.purpose and step.purpose[0].startswith("search") and not WORLD.failed(step):
                 kind = step.purpose[1]
                 assert kind
                 assert any(re.search(rf"\ban? {kind} \d", later.observation) for later in play.steps[number:])
+
+
+async def test_errors_are_told_and_repaired_and_not_learned(environment: Environment) -> None:
+    verbs: set[str] = set()
+    for play in await some_plays(WORLD, environment, 120):
+        messages = tell(play, WORLD, random.Random(0)) or []
+        for said, reply, after in zip(messages, messages[1:], messages[2:], strict=False):
+            if said.role == "assistant":
+                assert said.learned == (reply.text != "Nothing happens.")
+                if not said.learned:
+                    verbs.add(said.text.partition("Action: ")[2].split()[0])
+                    assert after.role == "assistant"
+    assert verbs >= {"go", "take"}
 
 
 def said(messages: list[Message] | None) -> list[str]:
