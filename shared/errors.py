@@ -63,6 +63,9 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "unsuitable_model": ErrorKind(422, "The checkpoint cannot be served by this back end"),
     "prompt_too_long": ErrorKind(422, "The prompt leaves no room in the model's context"),
     "backend_failed": ErrorKind(502, "The inference back end failed", retryable=True),
+    # a language model that is asked
+    "malformed_answer": ErrorKind(500, "The model's answer does not have the form that was asked for"),
+    "budget_exhausted": ErrorKind(402, "The budget for the model is used up"),
     # clients and the command line
     "unreachable": ErrorKind(503, "The server cannot be reached", retryable=True),
     "protocol_violation": ErrorKind(502, "The server's answer does not follow the protocol"),

@@ -42,6 +42,7 @@ SYSTEMIC: Final = frozenset(
         "missing_extra",
         "invalid_recipe",
         "store_failed",
+        "budget_exhausted",
     }
 )
 """Failures that every further unit would meet too: the collection stops at the first instead of failing them all."""

@@ -161,13 +161,13 @@ def _refusal(response: httpx.Response) -> RestepError:
     except ValidationError:
         request = f"{response.request.method} {response.request.url}"
         error = RestepError("protocol_violation", f"{request}: HTTP {response.status_code} without problem details")
-    header = _seconds(response.headers.get("Retry-After"))
+    header = retry_after_seconds(response.headers.get("Retry-After"))
     if header is not None:
         error.retry_after = header
     return error
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def retry_after_seconds(retry_after: str | None) -> float | None:
     """Retry-After as seconds from now: a number, or a date (RFC 9110, 10.2.3). None where it is neither."""
     if retry_after is None:
         return None
