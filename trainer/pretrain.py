@@ -28,7 +28,6 @@ from shared.errors import RestepError
 from shared.react import system_prompt
 from trainer.copy_accuracy import CopyProbe
 from trainer.corpus import tell
-from trainer.dialogue import Message
 from trainer.files import write_whole
 from trainer.mixture import Mixture, Source
 from trainer.options import Options
@@ -157,19 +156,25 @@ class Tokenizers:
         """Learn the vocabulary from plays, told once, and from exercises."""
         rng = random.Random(0)
         names: dict[str, list[str]] = {}
-        told: list[list[Message]] = []
+        texts: dict[bool, list[str]] = {False: [], True: []}
+        fixed: list[str] = []
         for name, world in self._config.worlds.items():
             learned = [play for play in self._config.plays(name).plays() if not held_out(play)]
             names[name] = vocabulary_names(learned, world)
-            told += [tell(play, world, rng) or [] for play in learned]
+            told = [tell(play, world, rng) or [] for play in learned]
             told += [world.exercise(names[name], rng) for _ in range(max(len(learned) // 2, 1))]
+            written = (message.text for dialogue in told for message in dialogue if message.role != "system")
+            texts[bool(world.phrases)] += written
+            fixed += world.phrases
         sizes = self._config.vocabulary
         whole, plain = build_tokenizer(
-            [message.text for dialogue in told for message in dialogue if message.role != "system"],
+            texts[False],
             list(dict.fromkeys(name for some in names.values() for name in some)),
             words=sizes.words,
             phrases=sizes.phrases,
             instructions=[system_prompt(world.instruction) for world in self._config.worlds.values()],
+            varied=texts[True],
+            fixed=fixed,
         )
         whole.save_pretrained(self._config.work / "tokenizer")
         plain.save_pretrained(self._config.work / "plain")

@@ -59,13 +59,21 @@ def fixed_phrases(texts: Iterable[str], names: Sequence[str], count: int, weigh:
 
 
 def build_tokenizer(
-    texts: Sequence[str], names: Sequence[str], *, words: int, phrases: int, instructions: Sequence[str]
+    texts: Sequence[str],
+    names: Sequence[str],
+    *,
+    words: int,
+    phrases: int,
+    instructions: Sequence[str],
+    varied: Sequence[str] = (),
+    fixed: Sequence[str] = (),
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedTokenizerFast]:
     """The tokenizer, and a sibling with the same ids that knows no phrases (to read the same text word by word).
 
     ``instructions`` are the system texts; they are cut into a few phrases of their own, because one opens every episode.
+    From ``varied`` texts words are learned but no phrases; ``fixed`` are the phrases that they are known to have.
     """
-    base = _bpe(texts, words)
+    base = _bpe([*texts, *varied], words)
     whole_names = [f" {name}" for name in names if len(base.encode(f" {name}").ids) > 1]
     base.add_tokens([AddedToken(name, normalized=False) for name in whole_names])
     plain = Tokenizer.from_str(base.to_str())
@@ -75,6 +83,7 @@ def build_tokenizer(
             "user\n",
             "assistant\n",
             *(part for text in instructions for part in re.findall(r"(?s).{40,}?(?:[,.\n]|$)|.+$", text)),
+            *fixed,
             *fixed_phrases(texts, names, phrases, base),
         ]
     )

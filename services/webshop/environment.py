@@ -122,6 +122,11 @@ class WebShop(Environment):
         """The way to the best purchase and a verdict: see :mod:`services.webshop.verdict`."""
         return self._here.expert.advise(key, max_steps)
 
+    @property
+    def world(self) -> World:
+        """What its sessions share. Raises ``not_ready`` before the start."""
+        return self._here.world
+
     def metrics(self) -> Mapping[str, float]:
         """The size of the shop."""
         return {"products": float(len(self._here.world.shop.catalogue))} if self._loaded else {}

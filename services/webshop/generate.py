@@ -7,11 +7,11 @@ words, compare and choose; nearly right products earn part of the reward. Texts 
 from __future__ import annotations
 
 import random
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 from services.webshop.generate_draft import Draft, draw
-from services.webshop.generate_kinds import KINDS
+from services.webshop.generate_kinds import KINDS, Kind
 from services.webshop.generate_wording import bulleted, described, human_instruction, instruction, titled
 from services.webshop.rows import Rows
 from shared.errors import RestepError
@@ -27,14 +27,17 @@ _PRODUCTS_OF_A_PERSON: Final = 16
 _LETTERS: Final = "0123456789BCDFGHJKLMNPQRSTVWXYZ"
 
 
-def generate_rows(products: int, seed: int) -> Rows:
-    """The files of a shop; the same arguments give the same. Raises ``invalid_request`` where there is no product at all."""
+def generate_rows(products: int, seed: int, kinds: Sequence[Kind] = KINDS) -> Rows:
+    """The files of a shop of ``kinds``; the same arguments give the same.
+
+    Raises ``invalid_request`` where there is no product at all.
+    """
     if products < 1:
         raise RestepError("invalid_request", f"{products} products; at least one is needed")
-    kinds = [KINDS[number % len(KINDS)] for number in range(products)]
-    random.Random(f"order {seed}").shuffle(kinds)
+    drawn = [kinds[number % len(kinds)] for number in range(products)]
+    random.Random(f"order {seed}").shuffle(drawn)
     rows = Rows(products=[], instructions={}, human={}, nouns={})
-    for number, kind in enumerate(kinds):
+    for number, kind in enumerate(drawn):
         dice = random.Random(f"product {seed} {number}")
         asin = _asin(rows.instructions, dice)
         draft = draw(kind, dice)

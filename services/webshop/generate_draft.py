@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.webshop.generate_kinds import BRANDS, Kind
+from services.webshop.generate_kinds import Kind
 
 _SINGLE_PRICE: Final = 0.87
 _NO_CHOICE: Final = 0.15
@@ -40,7 +40,7 @@ def draw(kind: Kind, dice: random.Random) -> Draft:
     """A product of ``kind``."""
     return Draft(
         kind=kind,
-        brand=dice.choice(BRANDS),
+        brand=dice.choice(kind.brands),
         material=dice.choice(kind.materials),
         noun=dice.choice(kind.nouns),
         looks=_some(kind.looks, 1, 3, dice),

@@ -11,6 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
+
+BRANDS: Final = _words(
+    "Tarvo, Oduna, Lumbro, Dovrin, Ivoura, Jundle, Mirabo, Sablio, Tindro, Vostra, Wexla, Norvil, Kestil, Palno, Zundo, "
+    "Belro, Fenlo, Gravu, Hanto, Jorve, Ulmeo, Rondla, Quilo, Elmra, Pindo, Yarno, Carvu"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of product. ``nouns`` are what titles call it; ``options`` are groups with the values they choose from.
@@ -28,10 +38,7 @@ class Kind:
     uses: tuple[str, ...]
     options: Mapping[str, tuple[str, ...]]
     price: tuple[float, float]
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split(", "))
+    brands: tuple[str, ...] = BRANDS
 
 
 COLORS: Final = _words("black, white, navy, red, green, pink, purple, yellow, orange, brown, beige, teal")
@@ -39,11 +46,6 @@ LETTERS: Final = _words("xs, small, medium, large, xl, xxl")
 ADULTS: Final = _words("7, 8, 9, 10, 11, 12, 13")
 COUNTS: Final = _words("6 ct, 12 ct, 24 ct, 48 ct")
 LENGTHS: Final = _words("3 ft, 6 ft, 10 ft, 15 ft")
-
-BRANDS: Final = _words(
-    "Tarvo, Oduna, Lumbro, Dovrin, Ivoura, Jundle, Mirabo, Sablio, Tindro, Vostra, Wexla, Norvil, Kestil, Palno, Zundo, "
-    "Belro, Fenlo, Gravu, Hanto, Jorve, Ulmeo, Rondla, Quilo, Elmra, Pindo, Yarno, Carvu"
-)
 
 FASHION: Final = "Clothing, Shoes & Jewelry"
 BEAUTY: Final = "Beauty & Personal Care"

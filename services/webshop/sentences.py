@@ -11,6 +11,7 @@ from typing import Final
 FITS: Final = "fits the goal"
 NEAREST: Final = "comes nearest to the goal"
 READ: Final = "I have read enough here, so I go back to the product."
+AGAIN: Final = "Nothing in these results fits the goal, so I search with its words."
 UNFIT: Final = "This does not fit the goal, so I go back."
 
 

@@ -43,10 +43,8 @@ def _searching(planner: Planner, state: State) -> list[str]:
         wanted = query if query in planner.goal.text else "what the goal asks for"
         return [sentences.search(wanted), "I search with the words of the goal."]
     if planner.shown(state):
-        why = "The words of the goal lead to what fits it sooner"
-    else:
-        why = "Nothing in these results fits the goal"
-    return [f"{why}, so I search with its words."]
+        return ["The words of the goal lead to what fits it sooner, so I search with its words."]
+    return [sentences.AGAIN]
 
 
 def _turning(planner: Planner, state: State, way: Way) -> list[str]:

@@ -1,4 +1,4 @@
-"""How play in WebShop is told: goals in hindsight and thoughts, in its expert's manner of speaking."""
+"""How play in WebShop is told: the wish in the benchmark's words or a person's, and thoughts in its expert's manner."""
 
 from __future__ import annotations
 
@@ -7,18 +7,33 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.webshop import sentences
+from services.webshop.actions import parse_action
 from trainer.play import PlayStep
+from trainer.worlds.webshop_wish import Wish
 
-MISTAKE: Final = "mistake"
-_MARGINS: Final = (1.2, 1.5, 2.0)
+MISTAKES: Final = ("mistake", "stray", "lost")
+_PERSONS: Final = (
+    "i am hoping to find {core}{options}{limit}",
+    "would you help me get {core}{options}{limit}",
+    "i want to buy {core}{options}{limit}",
+    "my friend needs {core}{options}{limit}",
+    "we are out of it at home: {core}{options}{limit}",
+    "looking for {core}{options}{limit}. thank you",
+    "i would be glad about {core}{options}{limit}",
+    "as a present, {core}{options}{limit}",
+)
+_CHOICES: Final = (" in {}", ", {} please", ", and i want {}", " that comes in {}")
+_LIMITS: Final = (" for less than {:.2f} dollars", ", and price lower than {:.2f} dollars", ", under {:.2f} dollars")
 
 
 def thought(step: PlayStep) -> str:
     """What a step is for, by its purpose; for one without, what it does."""
     what, *names = step.purpose or ("valid",)
     match what, names:
-        case "search", [query]:
-            return sentences.search(query)
+        case "search", [kind, *_]:
+            return sentences.search(kind)
+        case "again", _:
+            return sentences.AGAIN
         case "next", [page]:
             return sentences.turn_page(int(page))
         case "open", [_, title, price]:
@@ -31,35 +46,44 @@ def thought(step: PlayStep) -> str:
             return f"I want to know more, so I read the {section.lower()}."
         case "return", _:
             return sentences.READ
-        case (("choose" | "mistake"), [name, value]):
+        case "choose", [name, value]:
             return sentences.choose(f"{name}: {value}", value)
+        case "mistake", [_, value]:
+            return f"I try {value}."
         case "buy", _:
-            return sentences.buy(chosen=True)
+            return sentences.buy(chosen=bool(names))
         case _:
             return f"I have to {step.action}."
 
 
+def wish_of(steps: Sequence[PlayStep]) -> Wish | None:
+    """What an errand was for; None for what was none."""
+    stored = next((step.purpose[2] for step in steps if step.purpose and step.purpose[0] == "search"), None)
+    return None if stored is None else Wish.from_text(stored)
+
+
 def errand_goal(steps: Sequence[PlayStep], rng: random.Random) -> str | None:
-    """An instruction that these steps fulfil; None where no product was opened."""
-    purposes = [step.purpose for step in steps if step.purpose]
-    opened = next((names for what, *names in purposes if what == "open"), None)
-    if opened is None:
+    """An instruction that these steps fulfil; None where nothing was wished for."""
+    wish = wish_of(steps)
+    if wish is None:
         return None
-    query = next(names[0] for what, *names in purposes if what == "search")
-    _, title, price = opened
-    chosen = [(names[0], names[1]) for what, *names in purposes if what == "choose"]
-    bought = any(what == "buy" for what, *_ in purposes)
-    if bought and rng.random() < 0.7:
-        options = ", and ".join(f"{name}: {value}" for name, value in chosen)
-        wanted = title if rng.random() < 0.5 else f"{query}, {title.partition(' ')[2]}"
-        return f"Find me {wanted.lower()}" + (f" with {options}" if options else "") + _limit(price, rng)
-    clauses = [f"search for {query}", f"open {title}", *(f"choose {value}" for _, value in chosen)]
+    query = parse_action(steps[0].action)[1]
+    done = {step.purpose[0] for step in steps if step.purpose}
+    bought = "buy" in done
+    if bought and rng.random() < 0.9:
+        return asked(wish, rng, person=query != wish.stated)
+    clauses = [f"search for {query}", *([f"open {wish.title}"] if "open" in done else [])]
+    clauses += [f"choose {name}: {value}" for name, value in wish.options]
     return f"Your task is to {', '.join([*clauses, 'buy it'] if bought else clauses)}."
 
 
-def _limit(price: str, rng: random.Random) -> str:
-    """A price limit above the highest price shown, as the benchmark words it; sometimes none."""
-    highest = float(price.rpartition("$")[2])
-    if rng.random() < 0.2:
-        return ""
-    return f", and price lower than {10.0 * (highest * rng.choice(_MARGINS) // 10 + 1):.2f} dollars"
+def asked(wish: Wish, rng: random.Random, *, person: bool = True) -> str:
+    """The wish as the benchmark asks, or, where ``person``, as a person might."""
+    if not person or rng.random() < 0.5:
+        limit = "" if wish.limit is None else f", and price lower than {wish.limit:.2f} dollars"
+        return f"Find me {wish.stated}{limit}"
+    limit = "" if wish.limit is None else rng.choice(_LIMITS).format(wish.limit)
+    pattern = rng.choice(("{} {}", "{}: {}"))
+    options = " and ".join(pattern.format(name, value) for name, value in wish.options)
+    chosen = rng.choice(_CHOICES).format(options) if options else ""
+    return rng.choice(_PERSONS).format(core=wish.core, options=chosen, limit=limit)

@@ -1,7 +1,8 @@
-"""Play in WebShop: errands for a product that is chosen on the way, and idle clicking.
+"""Play in WebShop: errands for a wish, and idle clicking.
 
-A shopper searches with words of the task's instruction, looks at what is found, opens one product, now and then another
-one first, reads about it, chooses options and mostly buys. Why it does each step is kept.
+A shopper searches with words of the goal, turns pages until what fits is listed, opens it, reads about it now and then,
+chooses options and mostly buys. As a student would, it opens a wrong product, chooses a wrong value or loses its results,
+and makes that good. Why it does each step is kept.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from services.webshop.actions import SEARCH, click
+from services.webshop.pages import BACK, BUY, NEXT, PREVIOUS, SECTIONS, SEPARATOR
 from shared.environment import Episode
 from trainer.play import PlayStep
+from trainer.worlds.webshop_wish import Trip
 
-SEPARATOR: Final = " [SEP] "
 _PAGE: Final = re.compile(r"Page (\d+) \(Total results: \d+\)")
 _PRICE: Final = "Price: "
-_BUTTONS: Final = ("Back to Search", "< Prev", "Next >")
-_SECTIONS: Final = ("Description", "Features")
-_ASKED: Final = re.compile(r"(?:Find me )?(.*?)(?:, and price lower than [\d.]+ dollars)?$", re.DOTALL)
+_BUTTONS: Final = (BACK, PREVIOUS, NEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ def offers(observation: str) -> list[Offer]:
 def groups(observation: str, actions: list[str]) -> dict[str, list[str]]:
     """Options of a product's page and their values, as the page spells them."""
     parts = observation.split(SEPARATOR)
-    if "Buy Now" not in parts:
+    if BUY not in parts:
         return {}
     price = next(number for number, part in enumerate(parts) if part.startswith(_PRICE))
     found: dict[str, list[str]] = {}
     name = ""
-    for part in parts[parts.index("< Prev") + 1 : price - 1]:
+    for part in parts[parts.index(PREVIOUS) + 1 : price - 1]:
         if f"click[{part.lower()}]" in actions and name:
             found[name].append(part)
         else:
@@ -65,67 +66,77 @@ class _Over(Exception):
 class Walk:
     """One episode under way: the page that is seen, and what was done and why."""
 
-    def __init__(self, episode: Episode, rng: random.Random) -> None:
-        self._episode, self._rng = episode, rng
+    def __init__(self, episode: Episode, trip: Trip, rng: random.Random) -> None:
+        self._episode, self._trip, self._rng = episode, trip, rng
         self.steps: list[PlayStep] = []
         self._seen = episode.observation
 
     async def wander(self) -> None:
         """A search, and some clicks for no reason."""
         try:
-            await self._act(f"search[{self._query()}]", "valid")
+            await self._act(f"{SEARCH}[{self._trip.query}]", "valid")
             for _ in range(self._rng.randint(2, 5)):
-                actions = [action for action in await self._episode.admissible_actions() if action != "click[buy now]"]
-                if not actions or actions[0].startswith("search"):
+                actions = [action for action in await self._episode.admissible_actions() if action != click(BUY.lower())]
+                if not actions or actions[0].startswith(SEARCH):
                     return
-                await self._act(self._rng.choice(actions), "valid")
+                written = {click(part.lower()): click(part) for part in self._seen.split(SEPARATOR)}
+                action = self._rng.choice(actions)
+                await self._act(written.get(action, action), "valid")
         except _Over:
             return
 
     async def errand(self) -> None:
-        """Search, perhaps turn the page, perhaps look at another product first, choose, and mostly buy."""
+        """Search, turn to the page of what fits, perhaps look at another product first, choose, and mostly buy."""
         try:
-            query = self._query()
-            await self._act(f"search[{query}]", "search", query)
-            for page in range(1, self._rng.choice((1, 1, 1, 2, 3))):
-                await self._act("click[Next >]", "next", str(page))
-            found = offers(self._seen)
-            if not found:
-                raise _Over
-            wanted, *others = self._rng.sample(found, min(2, len(found)))
-            if others and self._rng.random() < 0.2:
-                await self._open(others[0], "glance")
-                await self._act("click[< Prev]", "back", others[0].title)
-            await self._open(wanted, "open")
+            await self._search()
+            await self._lose_results()
+            await self._turn_pages()
+            found = {offer.asin: offer for offer in offers(self._seen)}
+            unfit = [offer for asin, offer in found.items() if asin in self._trip.unfit]
+            if unfit and self._rng.random() < 0.2:
+                await self._open(self._rng.choice(unfit), "glance")
+                await self._act(click(PREVIOUS), "back")
+            await self._open(found[self._trip.asin], "open")
             await self._choose()
-            if self._rng.random() < 0.75:
-                await self._act("click[Buy Now]", "buy", wanted.title)
+            if self._rng.random() < 0.9:
+                await self._act(click(BUY), "buy", *(name for name, _ in self._trip.wish.options))
         except _Over:
             return
 
-    def _query(self) -> str:
-        """Words of the instruction: up to the options, or some of them."""
-        asked = _ASKED.fullmatch(self._episode.goal)
-        words = (asked[1] if asked else self._episode.goal).partition(" with ")[0].replace(",", " ").split()
-        if self._rng.random() < 0.4 and len(words) > 2:
-            words = words[-self._rng.randint(2, len(words)) :]
-        return " ".join(words)
+    async def _search(self) -> None:
+        wish = self._trip.wish
+        await self._act(f"{SEARCH}[{self._trip.query}]", "search", wish.kind, wish.to_text())
+
+    async def _lose_results(self) -> None:
+        """Now and then: back to the search bar, or a search for something else; then the search again."""
+        dice = self._rng.random()
+        if dice < 0.05:
+            await self._act(click(BACK), "lost")
+            await self._search()
+        elif dice < 0.1 and self._trip.stray:
+            await self._act(f"{SEARCH}[{self._trip.stray}]", "stray")
+            await self._act(f"{SEARCH}[{self._trip.query}]", "again")
+
+    async def _turn_pages(self) -> None:
+        for page in range(1, self._trip.page):
+            await self._act(click(NEXT), "next", str(page))
 
     async def _open(self, offer: Offer, why: str) -> None:
-        await self._act(f"click[{offer.asin}]", why, offer.asin, offer.title, offer.price)
-        if self._rng.random() < 0.15:
-            section = self._rng.choice(_SECTIONS)
-            await self._act(f"click[{section}]", "read", section)
-            await self._act("click[< Prev]", "return", offer.title)
+        await self._act(click(offer.asin), why, offer.asin, offer.title, offer.price)
+        if self._rng.random() < 0.12:
+            section = self._rng.choice(SECTIONS[:2])
+            await self._act(click(section), "read", section)
+            await self._act(click(PREVIOUS), "return")
 
     async def _choose(self) -> None:
-        for name, values in groups(self._seen, await self._episode.admissible_actions()).items():
-            if self._rng.random() < 0.85:
-                value = self._rng.choice(values)
-                if self._rng.random() < 0.08 and len(values) > 1:
-                    wrong = self._rng.choice([one for one in values if one != value])
-                    await self._act(f"click[{wrong}]", "mistake", name, wrong)
-                await self._act(f"click[{value}]", "choose", name, value)
+        """The wished values, now and then a wrong one first."""
+        offered = groups(self._seen, await self._episode.admissible_actions())
+        for name, value in self._trip.wish.options:
+            wrong = [other for other in offered.get(name, ()) if other != value]
+            if wrong and self._rng.random() < 0.1:
+                slip = self._rng.choice(wrong)
+                await self._act(click(slip), "mistake", name, slip)
+            await self._act(click(value), "choose", name, value)
 
     async def _act(self, action: str, *purpose: str) -> None:
         reply = await self._episode.step(action)

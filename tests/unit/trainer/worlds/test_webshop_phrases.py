@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from trainer.vocabulary import build_tokenizer
+from trainer.worlds.webshop_exercises import choosing
+from trainer.worlds.webshop_phrases import phrases
+
+COMMON = ("navy", "9.5 wide")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    told = [message.text for seed in range(300) for message in choosing(random.Random(seed))]
+    often = [
+        f"Thought: The goal asks for size: {value}, so I choose {value}.\nAction: click[{value}]" for value in COMMON
+    ] * 200
+    return build_tokenizer(
+        ["You see nothing. "], ["box"], words=600, phrases=400, instructions=[], varied=[*told, *often], fixed=phrases()
+    )[0]
+
+
+@pytest.mark.parametrize("value", [*COMMON, "xx-large", "grostplorn lasting", "36w x 32l"])
+def test_a_value_has_the_same_tokens_wherever_it_stands(tokenizer: PreTrainedTokenizerFast, value: str) -> None:
+    ids = tokenizer.encode(value)
+    places = (
+        f"Find me mugs with color: {value}, and price lower than 20.00 dollars",
+        f"Back to Search [SEP] < Prev [SEP] size [SEP] {value} [SEP] teal [SEP] Mug [SEP] Price: $2.0",
+        f"Thought: The goal asks for color: {value}, so I choose {value}.",
+        f"\nAction: click[{value}]",
+    )
+    for place in places:
+        found = tokenizer.encode(place)
+        assert any(found[start : start + len(ids)] == ids for start in range(len(found))), place
+
+
+def test_pages_are_short_in_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
+    end = " [SEP] Rating: N.A. [SEP] Description [SEP] Features [SEP] Reviews [SEP] Buy Now"
+    assert len(tokenizer.encode(end)) == 1
+    assert len(tokenizer.encode("\nAction: click[Buy Now]")) == 2

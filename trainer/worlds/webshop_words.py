@@ -1,0 +1,112 @@
+"""Words without end for made-up shops: what is drawn from many thousands cannot be known and has to be read and copied.
+
+Many are invented from syllables; sizes and colours have the forms that real catalogues give them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from services.webshop.colours import COLOURS
+from services.webshop.generate_kinds import KINDS
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
+
+_INVENTED: Final = 0.4
+_KNOWN: Final = sorted(
+    {*COLOURS, *(word for kind in KINDS for phrase in (*kind.looks, *kind.features, *kind.uses) for word in phrase.split())}
+)
+_HEADS: Final = _parts(
+    "b, br, c, ch, cl, d, dr, f, fl, g, gl, gr, h, j, k, kr, l, m, n, p, pl, pr, qu, r, s, sh, sl, st, t, tr, v, w, y, z"
+)
+_VOWELS: Final = _parts("a, e, i, o, u, ai, ea, oo, ou")
+_TAILS: Final = ("", *_parts("b, ck, d, ft, k, l, lm, m, n, nd, ng, p, r, rn, rt, s, st, t, x"))
+_LETTERS: Final = _parts("xx-small, x-small, small, medium, large, x-large, xx-large, 3x-large, 4x-large, 5x-large")
+_FITS: Final = _parts("big, tall, big tall, petite, plus, short, long, regular, wide, x-wide, narrow")
+_UNITS: Final = _parts("oz, fl oz, ounce, pounds, lb, ml, ct, count, pc, pack, ft, feet, inch, cm, mm")
+_NUMBERED: Final = _parts("color, style, set, type, no., pattern")
+
+
+def word(rng: random.Random) -> str:
+    """One or two invented syllables, in lower case."""
+    return "".join(_syllable(rng) for _ in range(rng.choice((1, 1, 2))))
+
+
+def words(rng: random.Random, most: int) -> str:
+    """One to ``most`` words, of the language or invented."""
+    return " ".join(word(rng) if rng.random() < _INVENTED else rng.choice(_KNOWN) for _ in range(rng.randint(1, most)))
+
+
+def asin(rng: random.Random) -> str:
+    """The number of a product."""
+    return "B0" + "".join(rng.choices("0123456789BCDFGHJKLMNPQRSTVWXYZ", k=8))
+
+
+def colour(rng: random.Random) -> str:
+    """Such as ``navy``, ``dark brovin``, ``black | white`` or ``a17-teal``."""
+    one, two = rng.sample(COLOURS, 2)
+    return rng.choice(
+        (
+            one,
+            one,
+            f"{word(rng)} {one}",
+            f"{one} {word(rng)}",
+            f"{one} | {two}",
+            f"{rng.choice('abcdefgh')}{rng.randint(1, 99)}-{one}",
+        )
+    )
+
+
+def size(rng: random.Random) -> str:
+    """Such as ``xx-large``, ``9.5 wide``, ``36w x 32l``, ``12 ounce (pack of 6)`` or ``16 x 24 inch``."""
+    number, unit = rng.randint(1, 99), rng.choice(_UNITS)
+    half = f"{rng.randint(4, 15)}{rng.choice(('', '.5'))}"
+    return rng.choice(
+        (
+            rng.choice(_LETTERS),
+            f"{rng.choice(_LETTERS)} {rng.choice(_FITS)}",
+            half,
+            f"{half} {rng.choice(_FITS)}",
+            f"{rng.randint(28, 54)}w x {rng.randint(28, 38)}l",
+            f"{number} {unit}",
+            f"{number} {unit} (pack of {rng.randint(2, 24)})",
+            f"{number} x {rng.randint(1, 99)}",
+            f"{rng.randint(1, 12)}.{rng.randint(1, 9)} x {number} {unit}",
+        )
+    )
+
+
+def style(rng: random.Random) -> str:
+    """Such as ``brovin``, ``teal tarn`` or ``pattern 12``."""
+    return rng.choice((words(rng, 3), words(rng, 2), f"{rng.choice(_NUMBERED)} {rng.randint(1, 99)}"))
+
+
+OPTIONS: Final[Mapping[str, Callable[[random.Random], str]]] = {
+    "Color": colour,
+    "Size": size,
+    "Style": style,
+    "Flavor": style,
+    "Scent": style,
+    "Item Package Quantity": lambda rng: str(rng.randint(1, 48)),
+    "Flavor Name": style,
+    "Scent Name": style,
+    "Fit Type": lambda rng: rng.choice((*_FITS, "men", "women", "youth")),
+    "Pattern Name": style,
+    "Material Type": lambda rng: words(rng, 2),
+    "Configuration": style,
+}
+"""Names of options as catalogues write them, and what draws a value of each."""
+
+
+def values(name: str, count: int, rng: random.Random) -> list[str]:
+    """At most ``count`` different values of an option."""
+    return list(dict.fromkeys(OPTIONS[name](rng) for _ in range(count)))
+
+
+def _syllable(rng: random.Random) -> str:
+    return rng.choice(_HEADS) + rng.choice(_VOWELS) + rng.choice(_TAILS)
