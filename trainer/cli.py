@@ -21,6 +21,7 @@ from trainer.data_cli import data_app
 
 if TYPE_CHECKING:
     from trainer.experiment import Experiment
+    from trainer.peers.intake import Intake
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,6 +94,35 @@ def collect_golden(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings
 def collect_reflected(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
     """Self-reflected trajectories on U2 of each environment: the student acts, the teacher judges and repairs."""
     _with_experiment(recipe, runs, settings, lambda experiment: experiment.reflected())
+
+
+@app.command("import")
+def import_published(
+    recipe: Recipe,
+    files: Annotated[list[Path], typer.Argument(help="AgentTraj (AgentGym) or ETO conversations: JSON or JSON lines")],
+    environment: Annotated[str | None, typer.Option(help="which of the recipe's environments; its only one")] = None,
+    ids: Annotated[Path | None, typer.Option(help="JSON: entry ids to task ids, or AgentGym's mappings_train.json")] = None,
+    unverified: Annotated[bool, typer.Option("--unverified", help="keep what cannot be replayed, apart and marked")] = False,
+    runs: Runs = Path("runs"),
+    settings: Settings = None,
+) -> None:
+    """Published trajectories into a recipe's run; each is replayed, and must give what was published."""
+
+    async def run(experiment: Experiment) -> None:
+        _tell(await experiment.import_published(files, environment, ids, unverified=unverified))
+
+    _with_experiment(recipe, runs, settings, run)
+
+
+def _tell(intake: Intake) -> None:
+    for refusal in intake.refused[:20]:
+        _errors().print(f"restep: {refusal.entry}: {refusal.error.detail} [{refusal.error.code}]")
+    if not intake.imported:
+        raise RestepError("data_not_found", f"none of {len(intake.refused)} entries was imported ({intake.causes()})")
+    line = f"{intake.imported} trajectories imported ({intake.already_there} already there), {intake.kept} for training"
+    line += f"; {intake.unverified} unverified" if intake.unverified else "; all replayed"
+    line += f"; {len(intake.refused)} refused ({intake.causes()})" if intake.refused else ""
+    Console().print(line, soft_wrap=True)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -21,8 +22,11 @@ from shared.trajectory import Trajectory
 from trainer.collection import Collected
 from trainer.evaluate import Evaluation, evaluate
 from trainer.finetune import FinetuneResult, finetune_in_thread, load_card
-from trainer.folder import RunFolder, collection_name
+from trainer.folder import RunFolder, Stage, collection_name
 from trainer.golden import collect_golden
+from trainer.peers.conversation import entries
+from trainer.peers.intake import Intake, Target, import_entries
+from trainer.peers.task_finder import TaskFinder, read_ids
 from trainer.progress import bar
 from trainer.recipe import Arm, Recipe, Source
 from trainer.reflect import collect_reflected
@@ -49,6 +53,15 @@ from trainer.versions import environment_versions, versions
 from trainer.workplace import Workplace
 
 _MIXING_SALT: Final = "golden share"
+_STAGES: Final[dict[Source, Stage]] = {
+    "golden_u1": "golden",
+    "golden_u2": "golden",
+    "reflected_u2": "reflected",
+    "imported": "imported",
+    "unverified": "unverified",
+}
+"""Which collection a source is taken from."""
+_GOLDEN: Final[frozenset[Source]] = frozenset({"golden_u1", "golden_u2"})
 
 Sources = dict[Source, dict[str, list[Trajectory]]]
 """What an arm is trained on, by source and environment."""
@@ -95,6 +108,40 @@ class Experiment:
                     run, tasks, environment, self.store, options.episode, self.recipe.golden, report
                 )
             self._warn_of_failures(collected)
+
+    async def import_published(
+        self, files: Sequence[Path], place: str | None = None, ids: Path | None = None, *, unverified: bool = False
+    ) -> Intake:
+        """Others' trajectories of one environment; ``place`` may be None where the recipe has only one.
+
+        With ``unverified``, what cannot be replayed is kept as it was published, in a collection of its own.
+        Refusals are listed in ``refused/<environment>.jsonl``. Raises ``data_not_found``, ``data_corrupt`` for a file
+        that cannot be read, before anything is played, and ``invalid_recipe`` for an environment that is not there.
+        """
+        name = self._place(place)
+        found = [entry for file in files for entry in entries(file)]
+        known = read_ids(ids) if ids is not None else {}
+        environment, options = await self._workplace.environment(name), self.recipe.environments[name]
+        target = Target(
+            verified=collection_name("imported", name),
+            unverified=collection_name("unverified", name) if unverified else None,
+            episode=options.episode,
+            held_out=options.evaluation_tasks.split,
+        )
+        finder = await TaskFinder.open(environment, known)
+        with self.folder.timed(f"imported, {name}"), bar(f"published trajectories, {name}", self.console) as report:
+            intake = await import_entries(found, environment, finder, self.store, target, self.recipe.imported, report)
+        self.folder.write_refusals(name, [refusal.row() for refusal in intake.refused])
+        return intake
+
+    def _place(self, name: str | None) -> str:
+        """An environment of the recipe. Raises ``invalid_recipe``."""
+        places = self.recipe.environments
+        if name is None and len(places) == 1:
+            return next(iter(places))
+        if name is None or name not in places:
+            raise RestepError("invalid_recipe", f"--environment: one of {', '.join(places)}, not {name!r}")
+        return name
 
     async def reflected(self) -> None:
         """The student plays U2 of every environment under the teacher's eyes."""
@@ -170,7 +217,7 @@ class Experiment:
         ids = {name: await self._source_ids(name) for name in await self._workplace.environments()}
         sources: Sources = {}
         for source in arm.data:
-            held = {name: await self._kept(source, name, of_place[source], arm) for name, of_place in ids.items()}
+            held = {name: await self._kept(source, name, of_place.get(source), arm) for name, of_place in ids.items()}
             if not any(held.values()):
                 raise RestepError("data_not_found", f"no {source} trajectory of {', '.join(held)} was kept; collect some first")
             sources[source] = held
@@ -180,12 +227,12 @@ class Experiment:
         u1, u2 = ({task.id for task in half} for half in await self._halves(name))
         return {"golden_u1": u1, "golden_u2": u2, "reflected_u2": u2}
 
-    async def _kept(self, source: Source, environment: str, ids: set[str], arm: Arm) -> list[Trajectory]:
-        """What an environment's collection holds of a source for an arm, in the store's order."""
-        run = collection_name("reflected" if source == "reflected_u2" else "golden", environment)
+    async def _kept(self, source: Source, environment: str, ids: set[str] | None, arm: Arm) -> list[Trajectory]:
+        """What an environment's collection holds of a source for an arm, in the store's order; ``ids`` None takes all."""
+        run = collection_name(_STAGES[source], environment)
         held = await asyncio.to_thread(lambda: list(self.store.trajectories(run, kept=True)))
-        share = SplitConfig(fraction=1.0 if source == "reflected_u2" else arm.golden_share, salt=_MIXING_SALT)
-        return [one for one in held if one.task.id in ids and half(one.task.id, share) == "U1"]
+        share = SplitConfig(fraction=arm.golden_share if source in _GOLDEN else 1.0, salt=_MIXING_SALT)
+        return [one for one in held if (ids is None or one.task.id in ids) and half(one.task.id, share) == "U1"]
 
     def _arm(self, name: str) -> Arm:
         if name not in self.recipe.arms:
@@ -247,7 +294,7 @@ class Experiment:
         info = await (await self._workplace.environment(name)).info()
         u1, u2 = await self._halves(name)
         held_out = sorted({result.task_id for result in evaluation.results})
-        runs = [collection_name("golden", name), collection_name("reflected", name)]
+        runs = [collection_name(stage, name) for stage in dict.fromkeys(_STAGES.values())]
         return EnvironmentResult(
             protocol=evaluation.protocol,
             versions=environment_versions(info),

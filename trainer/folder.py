@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -26,7 +26,7 @@ _MOVABLE: Final = frozenset({"description", "agent"})
 _MOVABLE_OF_ENVIRONMENT: Final = frozenset({"url", "workers"})
 """Fields that may change between two starts of one run: they say where it runs, not what it is."""
 
-Stage = Literal["golden", "reflected", "evaluation"]
+Stage = Literal["golden", "reflected", "imported", "unverified", "evaluation"]
 
 
 def collection_name(stage: Stage, environment: str, arm: str | None = None) -> str:
@@ -70,6 +70,14 @@ class RunFolder:
         if not (self.path / RECIPE_FILE).is_file():
             raise RestepError("data_not_found", f"{self.path} is no run's folder")
         return TrajectoryStore(self.path / STORE_FILE)
+
+    def refusals(self, environment: str) -> Path:
+        """The list of what the last import refused."""
+        return self.path / "refused" / f"{environment}.jsonl"
+
+    def write_refusals(self, environment: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Replace the list. Raises ``store_failed``."""
+        write_whole(self.refusals(environment), b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
     @contextmanager
     def timed(self, stage: str) -> Generator[None]:

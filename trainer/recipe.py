@@ -20,6 +20,7 @@ from trainer.evaluate import EvaluateConfig
 from trainer.finetune import FinetuneConfig, FinetuneOptions
 from trainer.golden import GoldenConfig
 from trainer.options import Options
+from trainer.peers.intake import ImportConfig
 from trainer.reflect import ReflectConfig
 from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.shipped import NAME
@@ -27,8 +28,8 @@ from trainer.split import SplitConfig
 from trainer.tasks import TaskSelection
 from trainer.weights import WeightOptions
 
-Source = Literal["golden_u1", "golden_u2", "reflected_u2"]
-"""D1, D2, and the reflected trajectories on U2."""
+Source = Literal["golden_u1", "golden_u2", "reflected_u2", "imported", "unverified"]
+"""D1, D2, the reflected trajectories on U2, and others' trajectories, those that were replayed here and those that were not."""
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """As ``restep serve`` knows it; names collections and log files too."""
@@ -86,6 +87,7 @@ class Recipe(Options):
     agent: AgentOptions = AgentOptions()
     split: SplitConfig = SplitConfig()
     golden: GoldenConfig = GoldenConfig()
+    imported: ImportConfig = ImportConfig()
     sampling: SamplingConfig = Field(default=SamplingConfig(), description="how the student answers on U2")
     student: str = Field(default="golden-small", description="the arm whose model plays on U2")
     reflected: ReflectConfig = ReflectConfig()

@@ -8,7 +8,7 @@ A slot holds no engine: its session does, and lives on a lease.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from services.envserver.service import Service
 from services.envserver.session import Session
 from services.http.boundary import declared
 from services.http.wire import body_of, read
+from shared.agentgym import LEFT_OUT
 from shared.environment import Environment
 from shared.errors import RestepError
 from shared.protocol import CreateSession, StepRequest, TaskInfo
@@ -32,30 +33,8 @@ _STEP = declared(*EVERYWHERE, *BODY, *ENGINE, *SESSION, "action_too_large", "epi
 MAX_SLOTS: Final = 16_384
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """What AgentGym does differently for one benchmark: the scale of scores, and task types it leaves out."""
-
-    scale: float = 1.0
-    left_out: frozenset[str] = frozenset()
-
-
-DIALECTS: Final[dict[str, Dialect]] = {
-    "sciworld": Dialect(
-        scale=100.0,
-        left_out=frozenset(
-            {
-                "grow-plant",
-                "grow-fruit",
-                "inclined-plane-determine-angle",
-                "inclined-plane-friction-named-surfaces",
-                "inclined-plane-friction-unnamed-surfaces",
-                "mendelian-genetics-known-plant",
-                "mendelian-genetics-unknown-plant",
-            }
-        ),
-    )
-}
+SCALES: Final[Mapping[str, float]] = {"sciworld": 100.0}
+"""What AgentGym multiplies an environment's scores by, where it does."""
 
 
 class ResetBody(BaseModel):
@@ -106,13 +85,13 @@ def _slots(request: Request) -> Slots:
     return slots
 
 
-def _tasks(environment: Environment, dialect: Dialect) -> Sequence[TaskInfo]:
-    tasks = environment.tasks()
-    return [task for task in tasks if task.type not in dialect.left_out] if dialect.left_out else tasks
+def _tasks(environment: Environment) -> Sequence[TaskInfo]:
+    tasks, left_out = environment.tasks(), LEFT_OUT.get(environment.info().name)
+    return [task for task in tasks if task.type not in left_out] if left_out else tasks
 
 
-def _dialect(service: Service) -> Dialect:
-    return DIALECTS.get(service.environment.info().name, Dialect())
+def _scale(service: Service) -> float:
+    return SCALES.get(service.environment.info().name, 1.0)
 
 
 def _json(body: object) -> Response:
@@ -149,8 +128,7 @@ async def reset(request: Request) -> Response:
     asked = await read(request, ResetBody)
     if asked.id not in slots.sessions:
         raise RestepError("session_not_found", f"environment {asked.id} was not created, or closed")
-    dialect = _dialect(service)
-    tasks = _tasks(service.environment, dialect)
+    tasks = _tasks(service.environment)
     if not 0 <= asked.data_idx < len(tasks):
         raise RestepError("unknown_task", f"data_idx is 0 to {len(tasks) - 1}, not {asked.data_idx}")
     before, slots.sessions[asked.id] = slots.sessions[asked.id], None
@@ -165,7 +143,7 @@ async def reset(request: Request) -> Response:
             "var_num": int(number) if number.isdigit() else number,
             "task_description": session.goal,
             "deleted": False,
-            **_situation(session, dialect.scale),
+            **_situation(session, _scale(service)),
         }
     )
 
@@ -177,7 +155,7 @@ async def step(request: Request) -> Response:
     asked = await read(request, StepBody)
     session = _slots(request).session(asked.id)
     await service.step(session.id, StepRequest(seq=len(session.results) + 1, action=asked.action))
-    return _json(_situation(session, _dialect(service).scale))
+    return _json(_situation(session, _scale(service)))
 
 
 @router.post("/close", response_class=Response, responses=declared(*BODY), openapi_extra=body_of(CloseBody))
@@ -200,4 +178,4 @@ async def observation(request: Request, id: int) -> Response:
 async def detail(request: Request, id: int) -> Response:
     """The last answer again."""
     service = service_of(request)
-    return _json({"deleted": False, **_situation(_slots(request).session(id), _dialect(service).scale)})
+    return _json({"deleted": False, **_situation(_slots(request).session(id), _scale(service))})

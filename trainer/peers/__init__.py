@@ -1,0 +1,1 @@
+"""Trajectories that others have published, read into our schema."""
