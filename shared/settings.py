@@ -29,17 +29,7 @@ class ServerSettings(BaseSettings):
 
     def token(self) -> str | None:
         """The bearer token, or None when the server is open. Raises ``data_not_found`` for a file without one."""
-        if self.token_file is None:
-            return None
-        try:
-            token = self.token_file.read_text().strip()
-        except OSError as error:
-            raise RestepError("data_not_found", f"token file {self.token_file}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise RestepError("data_not_found", f"token file {self.token_file} is not text") from None
-        if not token:
-            raise RestepError("data_not_found", f"token file {self.token_file} is empty")
-        return token
+        return None if self.token_file is None else read_token(self.token_file)
 
 
 class EnvironmentSettings(ServerSettings):
@@ -52,3 +42,16 @@ class EnvironmentSettings(ServerSettings):
     lease_seconds: float = Field(default=900.0, gt=0, description="an idle session is closed after so long")
     engine_timeout: float = Field(default=120.0, gt=0, description="one engine call may take so many seconds")
     expert: bool = Field(default=False, description="serve the privileged expert route")
+
+
+def read_token(path: Path) -> str:
+    """The secret in a file, without the space around it. Raises ``data_not_found`` for a file without one."""
+    try:
+        token = path.read_text().strip()
+    except OSError as error:
+        raise RestepError("data_not_found", f"token file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RestepError("data_not_found", f"token file {path} is not text") from None
+    if not token:
+        raise RestepError("data_not_found", f"token file {path} is empty")
+    return token

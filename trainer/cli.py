@@ -53,6 +53,12 @@ def serve(
     engine: Annotated[str | None, typer.Option(help="alfworld: direct, or textworld for the benchmark's own [direct]")] = None,
     token_file: Annotated[Path | None, typer.Option(help="file with the bearer token clients must send")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="agent: checkpoint folder or name [the base that comes along]")] = None,
+    backend: Annotated[str | None, typer.Option(help="agent: transformers, or vllm for production [transformers]")] = None,
+    vllm_python: Annotated[Path | None, typer.Option(help="agent: interpreter that has vLLM [this one]")] = None,
+    vllm_args: Annotated[str | None, typer.Option(help="agent: more arguments of vLLM's own server, in quotes")] = None,
+    vllm_url: Annotated[str | None, typer.Option(help="agent: a vLLM that runs already and serves the checkpoint")] = None,
+    vllm_key_file: Annotated[Path | None, typer.Option(help="agent: file with that vLLM's API key")] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="agent: vllm takes LoRA adapters up to this rank [none]")] = None,
     follow_stdin: Annotated[bool, typer.Option("--follow-stdin", hidden=True)] = False,
 ) -> None:
     """Serve an environment or the agent until SIGTERM."""
@@ -68,6 +74,12 @@ def serve(
         "engine": engine,
         "token_file": token_file,
         "checkpoint": checkpoint,
+        "backend": backend,
+        "vllm_python": vllm_python,
+        "vllm_args": vllm_args,
+        "vllm_url": vllm_url,
+        "vllm_key_file": vllm_key_file,
+        "lora_rank": lora_rank,
     }
     raise typer.Exit(run(service, flags, follow_stdin=follow_stdin))
 

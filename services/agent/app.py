@@ -9,7 +9,6 @@ import sys
 from fastapi import FastAPI
 
 from services.agent.backends.base import Backend
-from services.agent.backends.transformers import TransformersBackend
 from services.agent.metrics import Metrics
 from services.agent.openai_errors import OpenAiErrors
 from services.agent.openai_protocol import ChatRequest, CompletionRequest, OpenAiError
@@ -24,13 +23,13 @@ from shared.telemetry import configure_logging
 
 
 def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait: bool = True) -> FastAPI:
-    """An agent service over ``backend`` (default: the embedded one).
+    """An agent service over ``backend`` (default: the one of the settings).
 
     The application's lifespan loads the checkpoint and ends the back end. With ``wait`` nothing is answered before it
     is loaded; without, probes answer meanwhile and every other call is ``not_ready``.
     Raises ``data_not_found`` for a token file that is not there.
     """
-    service = AgentService(backend or TransformersBackend(settings), settings)
+    service = AgentService(backend or make_backend(settings), settings)
     return assemble(
         service,
         Metrics(service),
@@ -42,6 +41,17 @@ def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait:
         wait=wait,
         translators=(OpenAiErrors,),
     )
+
+
+def make_backend(settings: AgentSettings) -> Backend:
+    """The back end that is asked for; each needs what the other does not."""
+    if settings.backend == "vllm" or settings.vllm_url is not None:
+        from services.agent.backends.vllm import VllmBackend
+
+        return VllmBackend(settings)
+    from services.agent.backends.transformers import TransformersBackend
+
+    return TransformersBackend(settings)
 
 
 def main(settings: AgentSettings) -> int:

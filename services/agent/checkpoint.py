@@ -81,7 +81,7 @@ def open_checkpoint(source: str) -> Checkpoint:
     return Checkpoint(
         source=source,
         folder=folder,
-        model=f"{Path(source).name or folder.name}@{_content_hash(folder)[:12]}",
+        model=f"{Path(source).name or folder.name}@{content_hash(folder)[:12]}",
         tokenizer=tokenizer,
         tokenizer_hash=hashlib.sha256(tokenizer_bytes).hexdigest()[:16],
         vocabulary=int(config.get("vocab_size") or len(tokenizer)),
@@ -97,6 +97,8 @@ def _folder(source: str) -> Path:
         return path.resolve()
     if os.path.exists(path) or not _HUB_NAME.fullmatch(source) or os.path.isdir(path.parts[0]):
         why = "has no config.json" if os.path.exists(path) else "does not exist"
+        if os.path.isfile(path / "adapter_config.json"):
+            why = "is a LoRA adapter, which the vllm back end serves"
         raise RestepError("checkpoint_not_found", f"{source} {why}")
     try:
         return Path(snapshot_download(source, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]))
@@ -104,10 +106,13 @@ def _folder(source: str) -> Path:
         raise RestepError("checkpoint_not_found", f"{source}: no such folder, and the hub says: {_first_line(error)}") from None
 
 
-def _content_hash(folder: Path) -> str:
-    """SHA-256 over the names and bytes of weights, configuration and tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in _CONTENT for path in folder.glob(pattern)}):
+def content_hash(folder: Path, patterns: Sequence[str] = _CONTENT, base: str = "") -> str:
+    """SHA-256 over names and bytes of the files that match; by default weights, configuration and tokenizer.
+
+    ``base`` is the identity of what they build upon, where they build upon something.
+    """
+    digest = hashlib.sha256(base.encode())
+    for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             while block := file.read(_BLOCK):

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from shared.serving import bind
 
 
 @asynccontextmanager
-async def live(app: FastAPI) -> AsyncGenerator[str]:
+async def live(app: Starlette) -> AsyncGenerator[str]:
     """Serve ``app`` on a free port of 127.0.0.1 for the time of the block; yields its address."""
     listener = bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))

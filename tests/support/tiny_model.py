@@ -45,18 +45,31 @@ def tiny_tokenizer(vocabulary: int = 512, chat_template: str | None = CHATML) ->
     return fast
 
 
-def tiny_checkpoint(path: Path, *, seed: int = 0, dtype: torch.dtype = torch.float32, context: int = 1024) -> Path:
-    """Write a random checkpoint to ``path``: hidden 32, two layers, two heads, untied embeddings. Takes well under a second."""
+def tiny_checkpoint(
+    path: Path,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    context: int = 1024,
+    tied: bool = False,
+    head: int = 16,
+    spread: float = 0.02,
+) -> Path:
+    """Write a random checkpoint to ``path``: two layers, two heads of size ``head``. Takes well under a second.
+
+    ``spread`` is the standard deviation of its weights: with a large one, what it says depends much on the prompt.
+    """
     tokenizer = tiny_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=2 * head,
+        intermediate_size=4 * head,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,
         max_position_embeddings=context,
-        tie_word_embeddings=False,
+        tie_word_embeddings=tied,
+        initializer_range=spread,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,

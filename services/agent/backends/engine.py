@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
@@ -73,7 +74,7 @@ class _Row:
 
 @dataclass(slots=True)
 class Totals:
-    """What an engine has done; read by /metrics."""
+    """What an engine has done; read by /metrics. ``busy_seconds`` is the time its passes took."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -81,6 +82,7 @@ class Totals:
     generated_tokens: int = 0
     passes: int = 0
     cancelled: int = 0
+    busy_seconds: float = 0.0
 
 
 class Engine:
@@ -131,11 +133,13 @@ class Engine:
                 self._drop_cancelled()
                 if not self._rows:
                     continue
+                began = time.monotonic()
                 try:
                     self._pass()
                 except Exception:
                     log.exception("a forward pass failed; %d requests are lost", len(self._rows))
                     self._fail(RestepError("backend_failed", "the forward pass failed"))
+                self.totals.busy_seconds += time.monotonic() - began
 
     def _admit(self) -> bool:
         """Take waiting jobs into the batch, sleeping while there is nothing to do. False when all is done."""

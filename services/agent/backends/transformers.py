@@ -38,18 +38,15 @@ class EmbeddedModel(Served):
 
     async def generate(self, prompt: Sequence[int], sampling: Sampling, listener: Listener | None = None) -> Generation:
         """See :meth:`Served.generate`."""
-        room = self.context_length - len(prompt)
-        if room < 1:
-            raise RestepError("prompt_too_long", f"{len(prompt)} tokens; the context holds {self.context_length}")
-        if not prompt or not 0 <= min(prompt) <= max(prompt) < self.checkpoint.vocabulary:
-            raise RestepError("invalid_request", f"a prompt is one or more ids from 0 to {self.checkpoint.vocabulary - 1}")
-        stop_ids = self.checkpoint.stop_ids if sampling.stop_token_ids is None else sampling.stop_token_ids
+        room = self.room(prompt)
+        if sampling.admissible_actions is not None:
+            raise RestepError("not_supported", "admissible_actions: only the vllm back end constrains answers")
         job = Job(
             prompt=prompt,
             max_tokens=min(sampling.max_tokens, room),
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            stop_ids=frozenset(stop_ids),
+            stop_ids=frozenset(self.stop_ids(sampling)),
             rng=random.Random(sampling.seed),
             listener=None if listener is None else _on_loop(listener),
         )
@@ -71,7 +68,7 @@ class TransformersBackend(Backend):
         self._loading = asyncio.Lock()
         self._engines: set[Engine] = set()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._past: dict[str, int] = asdict(Totals())
+        self._past: dict[str, float] = asdict(Totals())
         self._reloads = 0
 
     async def load(self, source: str) -> Served:
@@ -108,18 +105,7 @@ class TransformersBackend(Backend):
     def info(self) -> AgentInfo:
         """See :meth:`Backend.info`."""
         served = self.current()
-        checkpoint = served.checkpoint
-        return AgentInfo(
-            backend="transformers",
-            model=checkpoint.model,
-            checkpoint=checkpoint.source,
-            tokenizer_hash=checkpoint.tokenizer_hash,
-            vocabulary=checkpoint.vocabulary,
-            context_length=served.context_length,
-            chat_format=checkpoint.chat_format,
-            stop_token_ids=list(checkpoint.stop_ids),
-            max_batch=served.engine.limits.max_batch,
-        )
+        return served.info("transformers", served.engine.limits.max_batch)
 
     async def stop(self) -> None:
         """See :meth:`Backend.stop`."""

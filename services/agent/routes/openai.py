@@ -34,6 +34,7 @@ _FAILURES = declared_openai(
     "prompt_too_long",
     "queue_full",
     "backend_failed",
+    "timeout",
     "draining",
 )
 

@@ -25,7 +25,15 @@ async def agent(request: Request) -> Response:
     response_model=AgentTurn,
     openapi_extra=body_of(ReactStepRequest),
     responses=declared(
-        "malformed_json", "invalid_request", "prompt_too_long", "queue_full", "backend_failed", "draining", "not_ready"
+        "malformed_json",
+        "invalid_request",
+        "prompt_too_long",
+        "not_supported",
+        "queue_full",
+        "backend_failed",
+        "timeout",
+        "draining",
+        "not_ready",
     ),
 )
 async def react_step(request: Request) -> Response:

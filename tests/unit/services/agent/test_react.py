@@ -57,6 +57,27 @@ async def test_the_answer_is_read_as_a_turn_and_failures_are_counted(client: htt
     assert "restep_agent_generated_tokens_total 8.0" in shown
 
 
+async def test_the_time_the_model_works_is_counted(client: httpx.AsyncClient) -> None:
+    busy = [await busy_seconds(client)]
+    for _ in range(2):
+        await step(client, stop_token_ids=[])
+        busy.append(await busy_seconds(client))
+    assert busy[0] == 0.0 < busy[1] < busy[2] == await busy_seconds(client)
+
+
+async def busy_seconds(client: httpx.AsyncClient) -> float:
+    lines = (await client.get("/metrics")).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("restep_agent_busy_seconds_total "))
+
+
+async def test_constrained_answers_are_refused_by_name(client: httpx.AsyncClient) -> None:
+    body = {"prompt_token_ids": PROMPT, "admissible_actions": ["look"]}
+    refused = await client.post("/v1/react/steps", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (501, "not_supported")
+    for wrong in ([], [""], ["look\nAction: run"]):
+        assert (await client.post("/v1/react/steps", json=body | {"admissible_actions": wrong})).status_code == 422
+
+
 async def test_a_seed_repeats_an_answer(client: httpx.AsyncClient) -> None:
     sampling: dict[str, Any] = {"temperature": 1.0, "top_p": 0.9, "stop_token_ids": []}
     one, again, other = [await step(client, seed=seed, **sampling) for seed in (1, 1, 2)]

@@ -1,0 +1,57 @@
+"""How vLLM is found and what it is told; its life is tested with vLLM."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.agent.checkpoint import open_checkpoint
+from services.agent.settings import AgentSettings
+from services.agent.vllm.process import Installation, arguments, find_vllm
+from shared.errors import RestepError
+
+
+def told(checkpoint: Path, *, cpu: bool = True, **settings: Any) -> dict[str, str]:
+    """Options and their values; a flag's value is the next option."""
+    given = arguments(
+        AgentSettings(checkpoint=str(checkpoint), **settings), open_checkpoint(str(checkpoint)), Installation(Path("x"), cpu)
+    )
+    return dict(zip(given, [*given[1:], ""], strict=True))
+
+
+async def test_an_interpreter_without_vllm_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RestepError, match="has no vLLM; `make vllm` installs it") as refused:
+        await find_vllm(Path(sys.executable))
+    assert refused.value.code == "missing_extra"
+    with pytest.raises(RestepError, match="No such file"):
+        await find_vllm(tmp_path / "absent")
+
+
+def test_limits_become_options(first: Path) -> None:
+    given = told(first, max_context=512, max_batch=7, kv_mib=3, prefill_tokens=64)
+    assert given["--model"] == str(first)
+    assert (given["--max-model-len"], given["--max-num-seqs"]) == ("512", "7")
+    assert given["--kv-cache-memory-bytes"] == str(3 << 20)
+    assert given["--max-num-batched-tokens"] == "64"
+    assert given["--dtype"] == "float32"
+    assert "--enable-lora" not in given
+    assert told(first, max_context=9999)["--max-model-len"] == "1024", "the model allows no more"
+
+
+def test_a_gpu_keeps_its_own_type_and_memory(first: Path) -> None:
+    given = told(first, cpu=False)
+    assert not {"--dtype", "--enforce-eager", "--kv-cache-memory-bytes", "--max-num-batched-tokens"} & given.keys()
+
+
+def test_adapters_get_a_rank_vllm_allocates_for(first: Path) -> None:
+    given = told(first, lora_rank=12)
+    assert "--enable-lora" in given
+    assert given["--max-lora-rank"] == "16"
+
+
+def test_what_the_user_says_comes_last(first: Path) -> None:
+    given = told(first, vllm_args="--max-num-seqs 3 --chat-template 'a b'")
+    assert (given["--max-num-seqs"], given["--chat-template"]) == ("3", "a b")
