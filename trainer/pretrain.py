@@ -34,6 +34,7 @@ from trainer.options import Options
 from trainer.play import Play, PlayFile
 from trainer.plays import collect_plays
 from trainer.pretrain_loop import LOG, PretrainLoop, Schedule, Shape
+from trainer.ranks import end_with_parent
 from trainer.recipe import lay_over
 from trainer.vocabulary import build_tokenizer, load_tokenizer
 from trainer.worlds.table import PlayOptions, worlds
@@ -192,6 +193,7 @@ class Tokenizers:
 def _train(rank: int, config: PretrainConfig, rendezvous: Path) -> None:
     """One process of the training; the first writes the checkpoint folder at the end."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    end_with_parent()
     torch.set_num_threads(1)
     if config.processes > 1:
         distributed.init_process_group(

@@ -161,6 +161,9 @@ def test_the_whole_command_on_the_real_engines(tmp_path: Path) -> None:
     small = [
         "play.sciworld.plays=12",
         "play.alfworld.plays=40",
+        "play.alfworld.rooms=12",
+        "play.webshop.plays=40",
+        "play.webshop.products=600",
         "play.sessions=2",
         "vocabulary.phrases=20",
         "vocabulary.words=400",
