@@ -59,6 +59,35 @@ def stratified_mean(groups: Sequence[Sequence[float]], config: BootstrapConfig) 
     return Interval(mean=mean, low=float(low), high=float(high), n=sum(map(len, groups)), level=config.level)
 
 
+def stratified_ratio(groups: Sequence[Sequence[tuple[float, float]]], config: BootstrapConfig) -> Interval | None:
+    """A ratio of sums over (numerator, denominator), one pair a task, and its interval; None where it has no denominator.
+
+    Precision, recall and F1 are such ratios: what is summed belongs together by task, so tasks are resampled, within
+    their group. Resamples without a denominator say nothing and are left out.
+    """
+    samples = [np.asarray(pairs, dtype=np.float64).reshape(-1, 2) for pairs in groups if pairs]
+    above, below = (sum(float(sample[:, side].sum()) for sample in samples) for side in (0, 1))
+    if below == 0:
+        return None
+    generator = np.random.default_rng(config.seed)
+    sums = np.sum([_resampled_sums(sample, generator, config.resamples) for sample in samples], axis=0)
+    ratios = sums[sums[:, 1] > 0]
+    tail = (1.0 - config.level) / 2.0
+    low, high = np.quantile(ratios[:, 0] / ratios[:, 1], [tail, 1.0 - tail])
+    return Interval(mean=above / below, low=float(low), high=float(high), n=sum(map(len, samples)), level=config.level)
+
+
+def _resampled_sums(pairs: NDArray[np.float64], generator: np.random.Generator, resamples: int) -> NDArray[np.float64]:
+    """Sums of so many samples of pairs with replacement; shape (resamples, 2)."""
+    rows = max(1, _AT_ONCE // len(pairs))
+    return np.concatenate(
+        [
+            pairs[generator.integers(0, len(pairs), size=(min(rows, resamples - done), len(pairs)))].sum(axis=1)
+            for done in range(0, resamples, rows)
+        ]
+    )
+
+
 def _resampled(sample: NDArray[np.float64], generator: np.random.Generator, resamples: int) -> NDArray[np.float64]:
     """Means of so many samples with replacement, drawn in blocks that bound the memory."""
     rows = max(1, _AT_ONCE // len(sample))

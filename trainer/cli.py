@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from shared.errors import RestepError
 from trainer.data_cli import data_app
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from trainer.experiment import Experiment
     from trainer.peers.intake import Intake
 
+PAGE: Final = "page"
+
+
+class PageByDefault(TyperGroup):
+    """``restep report RUN`` is ``restep report page RUN``: a group whose first word may also be a run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command before what is none."""
+        named = args and (args[0] in self.commands or args[0].startswith("-"))
+        return super().parse_args(ctx, args if named or not args else [PAGE, *args])
+
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -30,12 +43,15 @@ app = typer.Typer(
     help="Train language-model agents on self-reflected trajectories with partial masking (STeP).",
 )
 collect_app = typer.Typer(no_args_is_help=True, help="Collect trajectories; the same command goes on where it stopped.")
+report_app = typer.Typer(cls=PageByDefault, no_args_is_help=True, help="What a run found: report RUN, or report judge RUN.")
 app.add_typer(collect_app, name="collect")
+app.add_typer(report_app, name="report")
 app.add_typer(data_app, name="data")
 
 Recipe = Annotated[str, typer.Argument(help="a recipe file, or the name of one that comes with restep")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key.sub=value, laid over the recipe; may be repeated")]
 Runs = Annotated[Path, typer.Option(help="folder of runs")]
+RunPath = Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")]
 Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciworld, evaluation/step/sciworld or the like")]
 
 
@@ -162,8 +178,8 @@ def evaluate(
     _with_experiment(recipe, runs, settings, lambda experiment: experiment.evaluate(arm))
 
 
-@app.command()
-def report(run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")]) -> None:
+@report_app.command(PAGE, hidden=True)
+def report(run: RunPath) -> None:
     """Write report.html from results.json again, and print the table."""
     from trainer.folder import RunFolder
     from trainer.report import episodes_worth_showing, write_report
@@ -177,9 +193,28 @@ def report(run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/d
     console.print(f"report: {write_report(results, run, episodes)}")
 
 
+@report_app.command("judge")
+def report_judge(
+    run: RunPath,
+    limit: Annotated[int | None, typer.Option(min=1, help="at most so many episodes of each environment")] = None,
+    settings: Settings = None,
+) -> None:
+    """Compare the teacher's verdicts and corrections with the expert's on the same steps; goes on where it stopped."""
+    with _interruptible():
+        from trainer.folder import RunFolder
+        from trainer.judge.examination import examine
+        from trainer.judge.page import judge_table, save_judge_report
+
+        console = Console()
+        found = asyncio.run(examine(RunFolder(run), settings or [], console, limit))
+        page = save_judge_report(found, run)
+        console.print(judge_table(found))
+        console.print(f"report: {page}", soft_wrap=True)
+
+
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
+    run: RunPath,
     collection: Collection,
     path: Annotated[Path, typer.Argument(help="the JSONL file to write")],
     everything: Annotated[bool, typer.Option("--all", help="also what is not for training: failures, evaluations")] = False,
@@ -198,7 +233,7 @@ def export(
 
 @app.command()
 def verify(
-    run: Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")],
+    run: RunPath,
     collection: Collection,
     url: Annotated[str, typer.Option(help="an environment server")],
 ) -> None:

@@ -17,7 +17,7 @@ import orjson
 from shared.errors import RestepError
 from shared.store import TrajectoryStore
 from trainer.files import write_whole
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, read_recipe
 
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
@@ -70,6 +70,12 @@ class RunFolder:
         if not (self.path / RECIPE_FILE).is_file():
             raise RestepError("data_not_found", f"{self.path} is no run's folder")
         return TrajectoryStore(self.path / STORE_FILE)
+
+    def recipe(self, settings: Sequence[str] = ()) -> Recipe:
+        """The recipe that owns the run, with settings laid over it. Raises ``data_not_found``, ``invalid_recipe``."""
+        if not (body := self._json(RECIPE_FILE)):
+            raise RestepError("data_not_found", f"{self.path} is no run's folder")
+        return read_recipe(body, settings)
 
     def refusals(self, environment: str) -> Path:
         """The list of what the last import refused."""

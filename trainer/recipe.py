@@ -144,7 +144,11 @@ def load_recipe(source: str, settings: Sequence[str] = ()) -> Recipe:
         raise RestepError("invalid_recipe", f"{source}: {' '.join(str(error).split())}") from None
     if not isinstance(body, dict):
         raise RestepError("invalid_recipe", f"{source}: a recipe is a mapping of fields")
-    fields = cast(dict[str, Any], body)
+    return read_recipe(cast(dict[str, Any], body), settings)
+
+
+def read_recipe(fields: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
+    """A recipe's fields with settings laid over them, which changes ``fields``. Raises ``invalid_recipe``."""
     for setting in settings:
         lay_over(fields, setting)
     try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from shared.client import EnvironmentClient
+from shared.client import EnvironmentClient, RemoteEpisode
 from shared.errors import RestepError
+from shared.protocol import StepResult
 from shared.store import TrajectoryStore
-from shared.trajectory import Trajectory
+from shared.trajectory import Step, Trajectory
 
 _AT_ONCE = 16
 
@@ -50,18 +51,29 @@ async def verify_collection(
 
 async def replay_trajectory(client: EnvironmentClient, trajectory: Trajectory) -> None:
     """Play one trajectory's executed actions again. Raises ``replay_diverged`` at the first difference."""
-    protocol = trajectory.protocol
-    episode = await client.open(
-        trajectory.task.id, seed=trajectory.seed, max_steps=protocol.max_steps, options=protocol.options
-    )
-    async with episode:
-        _same(trajectory, 0, episode.view.observation, trajectory.observation)
+    async with await reopen(client, trajectory) as episode:
+        check_start(trajectory, episode)
         for step in trajectory.steps:
             if step.action is None or step.observation_hash is None:
                 continue
-            result = await episode.step(step.action)
-            got = (result.observation_hash, round(result.score, 6))
-            _same(trajectory, step.index, got, (step.observation_hash, round(step.score or 0.0, 6)))
+            check_answer(trajectory, step, await episode.step(step.action))
+
+
+async def reopen(client: EnvironmentClient, trajectory: Trajectory) -> RemoteEpisode:
+    """A new episode of the trajectory's task, under its protocol. Raises what :meth:`EnvironmentClient.open` raises."""
+    protocol = trajectory.protocol
+    return await client.open(trajectory.task.id, seed=trajectory.seed, max_steps=protocol.max_steps, options=protocol.options)
+
+
+def check_start(trajectory: Trajectory, episode: RemoteEpisode) -> None:
+    """Raise ``replay_diverged`` when another first observation was recorded."""
+    _same(trajectory, 0, episode.view.observation, trajectory.observation)
+
+
+def check_answer(trajectory: Trajectory, step: Step, result: StepResult) -> None:
+    """Raise ``replay_diverged`` when another observation or score was recorded for a step that was carried out."""
+    got = (result.observation_hash, round(result.score, 6))
+    _same(trajectory, step.index, got, (step.observation_hash, round(step.score or 0.0, 6)))
 
 
 def _same(trajectory: Trajectory, index: int, got: object, recorded: object) -> None:

@@ -14,6 +14,7 @@ from trainer.bootstrap import (
     paired_difference,
     stratified_difference,
     stratified_mean,
+    stratified_ratio,
 )
 
 QUICK = BootstrapConfig(resamples=500)
@@ -130,3 +131,26 @@ def test_blocks_do_not_change_the_result_of_several_groups(monkeypatch: pytest.M
     whole = stratified_mean(samples, QUICK)
     monkeypatch.setattr("trainer.bootstrap._AT_ONCE", 64)
     assert stratified_mean(samples, QUICK) == whole
+
+
+pairs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20)
+
+
+@given(st.lists(pairs, min_size=1, max_size=3))
+def test_a_ratio_of_sums_lies_in_its_interval_and_is_none_without_a_denominator(groups: list[list[tuple[int, int]]]) -> None:
+    parts = [[(float(min(a, b)), float(b)) for a, b in group] for group in groups]
+    above = sum(pair[0] for group in parts for pair in group)
+    below = sum(pair[1] for group in parts for pair in group)
+    interval = stratified_ratio(parts, QUICK)
+    if not below:
+        assert interval is None
+        return
+    assert interval is not None
+    assert interval.mean == pytest.approx(above / below)
+    assert 0.0 <= interval.low <= interval.high <= 1.0
+    assert interval.n == sum(map(len, groups))
+
+
+def test_a_ratio_of_one_pair_a_task_over_one_is_the_mean() -> None:
+    sample = sample_of(30)
+    assert stratified_ratio([[(value, 1.0) for value in sample]], QUICK) == bootstrap_mean(sample, QUICK)
