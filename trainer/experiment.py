@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -42,12 +43,16 @@ from trainer.results import (
     save_results,
     summarise_collection,
 )
+from trainer.rollout import Player
 from trainer.shipped import NAME as BASE
 from trainer.shipped import locate
 from trainer.split import SplitConfig, half, split_tasks
 from trainer.table import arms_table
 from trainer.tasks import select_tasks
+from trainer.teacher.endpoint import Endpoint
 from trainer.teacher.expert import ExpertTeacher
+from trainer.teacher.ledger import Ledger
+from trainer.teacher.player import EndpointPlayer, Golden
 from trainer.training_progress import training_bar
 from trainer.versions import environment_versions, versions
 from trainer.workplace import Workplace
@@ -99,15 +104,29 @@ class Experiment:
         return await self._conclude(evaluations)
 
     async def golden(self) -> None:
-        """D1 and D2: the expert of every environment plays all its training tasks."""
+        """D1 and D2: the expert of every environment, or the recipe's model, plays all its training tasks."""
         for name, environment in (await self._workplace.environments()).items():
             options, run = self.recipe.environments[name], collection_name("golden", name)
             tasks = await select_tasks(environment, options.tasks)
             with self.folder.timed(f"golden, {name}"), bar(f"golden trajectories, {name}", self.console) as report:
-                collected = await collect_golden(
-                    run, tasks, environment, self.store, options.episode, self.recipe.golden, report
-                )
+                async with self._golden_player(run) as player:
+                    collected = await collect_golden(
+                        run, tasks, environment, self.store, options.episode, self.recipe.golden, report, player
+                    )
             self._warn_of_failures(collected)
+
+    @asynccontextmanager
+    async def _golden_player(self, run: str) -> AsyncGenerator[Player | None]:
+        """Who plays golden episodes; None where it is the environment's expert."""
+        config = self.recipe.golden
+        if config.player == "agent":
+            yield Golden(await self._workplace.student(locate(config.checkpoint), config.sampling))
+        elif config.endpoint is not None and config.player == "endpoint":
+            with Ledger(self.folder.path / "golden.db", config.budget, config.prices) as ledger:
+                async with Endpoint(config.endpoint, ledger) as endpoint:
+                    yield Golden(EndpointPlayer(endpoint, run))
+        else:
+            yield None
 
     async def import_published(
         self, files: Sequence[Path], place: str | None = None, ids: Path | None = None, *, unverified: bool = False

@@ -24,7 +24,8 @@ RECIPE_FILE: Final = "recipe.json"
 TIMES_FILE: Final = "seconds.json"
 _MOVABLE: Final = frozenset({"description", "agent"})
 _MOVABLE_OF_ENVIRONMENT: Final = frozenset({"url", "workers"})
-"""Fields that may change between two starts of one run: they say where it runs, not what it is."""
+_MOVABLE_OF_ENDPOINT: Final = frozenset({"url", "key_env", "key_file", "concurrency", "timeout", "patience"})
+"""Fields that may change between two starts of one run: they say where it runs and what it may spend, not what it is."""
 
 Stage = Literal["golden", "reflected", "imported", "unverified", "evaluation"]
 
@@ -125,6 +126,10 @@ def _identity(recipe: dict[str, Any]) -> dict[str, Any]:
             name: {field: value for field, value in options.items() if field not in _MOVABLE_OF_ENVIRONMENT}
             for name, options in kept["environments"].items()
         }
+    if "golden" in kept:
+        kept["golden"] = {field: value for field, value in kept["golden"].items() if field not in ("budget", "prices")}
+        endpoint: dict[str, Any] = kept["golden"].get("endpoint") or {}
+        kept["golden"]["endpoint"] = {f: value for f, value in endpoint.items() if f not in _MOVABLE_OF_ENDPOINT}
     return kept
 
 
