@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import uvicorn
@@ -76,6 +76,14 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _web_socket(**given: Any) -> asyncio.BaseProtocol:
+    """uvicorn's own protocol for WebSockets, loaded for the first client that asks: 2 MB that few servers ever need."""
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+    assert AutoWebSocketsProtocol is not None
+    return AutoWebSocketsProtocol(**given)
+
+
 async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step, drain: Step) -> None:
     """Serve until SIGTERM or SIGINT. ``app`` is any ASGI application.
 
@@ -87,6 +95,7 @@ async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step,
         access_log=False,
         log_config=None,
         server_header=False,
+        ws=cast("type[asyncio.Protocol]", _web_socket),
         ws_max_size=_MESSAGE_BYTES,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_ANSWER_SECONDS,

@@ -13,7 +13,6 @@ import time
 from array import array
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -27,6 +26,7 @@ from services.webshop.json_members import Member, Slices, elements, fields
 from services.webshop.postings import Inverter
 from services.webshop.product import parse_product
 from services.webshop.request import parse_request
+from services.webshop.sources import Sources
 from shared.dataset import Say
 from shared.errors import RestepError
 
@@ -36,35 +36,6 @@ _META: Final = "meta.json"
 _SAY_EVERY: Final = 5.0
 _PART_TERMS: Final = 4_000_000
 """Terms inverted at once; some 60 bytes each while it lasts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The official files of a catalogue; ``human`` may be missing."""
-
-    products: Path
-    instructions: Path
-    human: Path | None
-
-    def files(self) -> list[Path]:
-        """Those there are."""
-        return [path for path in (self.products, self.instructions, self.human) if path is not None]
-
-    def stamp(self) -> str:
-        """Changes with the size or time of any file. Raises ``data_not_found``."""
-        try:
-            states = [(str(path.resolve()), path.stat()) for path in self.files()]
-        except OSError as error:
-            raise RestepError("data_not_found", f"{error.filename}: {error.strerror or error}") from None
-        return "".join(f"{path} {state.st_size} {state.st_mtime_ns}\n" for path, state in states)
-
-    def digest(self) -> str:
-        """A SHA-256 of all of them, in hex. Raises ``OSError``."""
-        total = hashlib.sha256()
-        for path in self.files():
-            with path.open("rb") as file:
-                total.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-        return total.hexdigest()
 
 
 def current_index(sources: Sources, cache: Path, say: Say, *, renew: bool = False) -> tuple[Path, str]:

@@ -21,6 +21,7 @@ from services.webshop.state import Place, State
 from services.webshop.world import MODES, World
 from shared.environment import EngineStep, Environment, Episode, EpisodeKey
 from shared.errors import RestepError
+from shared.memory import give_back
 from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, SplitInfo, TaskInfo
 
 MAX_STEPS: Final = 15
@@ -95,6 +96,7 @@ class WebShop(Environment):
     async def start(self) -> None:
         """Load the shop. Raises ``data_not_found``, ``data_corrupt``."""
         world = await asyncio.to_thread(self._open_world)
+        give_back()
         self._loaded = _Loaded(world, self._describe(world), Expert(world))
 
     async def stop(self) -> None:

@@ -12,13 +12,12 @@ import orjson
 
 from services.webshop.catalogue import Catalogue, ProductList
 from services.webshop.colours import COLOURS
-from services.webshop.disk_catalogue import DiskCatalogue
-from services.webshop.disk_index import Sources
 from services.webshop.json_members import objects
 from services.webshop.nouns import TABLE, WORDS, Nouns
 from services.webshop.rows import COLOURS as COLOURS_FILE
 from services.webshop.rows import Rows, file_in, read_json, read_pack
 from services.webshop.search import TextSearch
+from services.webshop.sources import Sources
 from services.webshop.stock import Stock
 from services.webshop.tagger import tagged
 from shared.cache import cache_folder
@@ -75,6 +74,8 @@ def _folder_stock(folder: Path, cache: Path, say: Say, *, renew: bool) -> Stock:
     colours = read_json(folder / COLOURS_FILE, list[str]())
     catalogue: Catalogue
     if sources.products.stat().st_size >= LARGE:
+        from services.webshop.disk_catalogue import DiskCatalogue  # a small shop never needs it
+
         catalogue = DiskCatalogue.open(sources, cache, say, renew=renew)
         digest, search = catalogue.digest, catalogue.search
         nouns = Nouns(table, f"{TABLE}, {WORDS}" if table else WORDS)  # tagging a million names would take hours

@@ -73,12 +73,14 @@ class Inverter:
     def take(self) -> Part:
         """What was added since the last time."""
         terms = sorted(self._ids)
-        rows = np.empty(len(terms), np.int64)
-        rows[[self._ids[term] for term in terms]] = np.arange(len(terms))
         lengths = np.array(self._lengths, np.int32)
-        places = np.repeat(np.arange(len(lengths)), lengths)
         count = max(len(lengths), 1)
-        keys, frequencies = np.unique(rows[np.array(self._written, np.int64)] * count + places, return_counts=True)
+        narrow = np.int32 if len(terms) * count <= np.iinfo(np.int32).max else np.int64  # half the memory for small shops
+        rows = np.empty(len(terms), narrow)
+        rows[[self._ids[term] for term in terms]] = np.arange(len(terms))
+        written = rows[np.frombuffer(self._written, np.int32)] * narrow(count)
+        written += np.repeat(np.arange(len(lengths), dtype=narrow), lengths)
+        keys, frequencies = np.unique(written, return_counts=True)
         starts = np.searchsorted(keys, np.arange(len(terms) + 1) * count)
         self._clear()
         return Part(terms, starts, (keys % count).astype(np.int32), frequencies.astype(np.int32), lengths)

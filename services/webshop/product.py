@@ -1,6 +1,7 @@
 """A product of the shop: one row of the official catalogue, cleaned as WebShop's ``load_products`` cleans it.
 
-What is not read later (images, ratings, the model number) is left behind, since the full catalogue has 1.18 million rows.
+What is not read later (images, ratings, the model number) is left behind, since the full catalogue has 1.18 million rows;
+texts that many products share are kept once.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Final
 
 from shared.errors import RestepError
@@ -64,16 +66,16 @@ def parse_product(row: Mapping[str, Any], attributes: Sequence[str] | None) -> P
         pricing, price_text = _prices(row.get("pricing"))
         return Product(
             asin=asin,
-            category=row["category"],
-            query=row["query"].lower().strip(),
-            product_category=row["product_category"],
+            category=intern(row["category"]),
+            query=intern(row["query"].lower().strip()),
+            product_category=intern(row["product_category"]),
             name=row["name"],
             description=row["full_description"],
             bullets=tuple(bullets) if isinstance(bullets, list) else (bullets,),  # pyright: ignore[reportUnknownArgumentType]
             pricing=pricing,
             price_text=price_text,
             options=_options(row["customization_options"]),
-            attributes=NO_ATTRIBUTES if attributes is None else tuple(attributes),
+            attributes=NO_ATTRIBUTES if attributes is None else tuple(map(intern, attributes)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise RestepError("data_corrupt", f"product {row.get('asin')}: {type(error).__name__}: {error}") from error
@@ -91,7 +93,7 @@ def _prices(written: str | None) -> tuple[tuple[float, ...], str]:
 
 def _options(customization: Mapping[str, Sequence[Mapping[str, str]] | None] | None) -> dict[str, tuple[str, ...]]:
     return {
-        name.lower(): tuple(content["value"].strip().replace("/", " | ").lower() for content in contents)
+        intern(name.lower()): tuple(intern(content["value"].strip().replace("/", " | ").lower()) for content in contents)
         for name, contents in (customization or {}).items()
         if contents is not None
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from services.webshop.disk_index import Sources
+from services.webshop.sources import Sources
 
 KINDS = ("shoe", "lamp", "tea", "shirt", "phone case", "soap", "chair", "candle")
 ADJECTIVES = ("red", "soft", "gluten-free", "women's", "14.5oz", "heavy", "❤", "naïve", "living", "wireless")

@@ -16,9 +16,9 @@ import pytest
 
 from services.webshop.catalogue import ProductList
 from services.webshop.disk_catalogue import DiskCatalogue
-from services.webshop.disk_index import Sources
 from services.webshop.goals import make_goals
 from services.webshop.search import TextSearch
+from services.webshop.sources import Sources
 from tests.support.wares import ADJECTIVES, KINDS, human_rows, instruction_rows, product_rows, write_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

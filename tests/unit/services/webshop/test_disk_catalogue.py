@@ -14,8 +14,8 @@ import pytest
 from services.webshop import disk_index
 from services.webshop.catalogue import ProductList
 from services.webshop.disk_catalogue import DiskCatalogue
-from services.webshop.disk_index import Sources
 from services.webshop.search import TextSearch
+from services.webshop.sources import Sources
 from shared.errors import RestepError
 from tests.support.wares import ADJECTIVES, KINDS, human_rows, instruction_rows, product_rows, write_catalogue
 
