@@ -68,6 +68,7 @@ bench: setup ## measure the servers against the bare engines
 	$(BIN)/python -m benchmarks.sciworld $(ARGS)
 	RESTEP_TEXTWORLD_PYTHON=$(wildcard $(TEXTWORLD)/bin/python) $(BIN)/python -m benchmarks.alfworld $(ARGS)
 	$(BIN)/python -m benchmarks.webshop $(ARGS)
+	RESTEP_VLLM_PYTHON=$(wildcard $(VLLM)/bin/python) $(BIN)/python -m benchmarks.agent $(ARGS)
 
 jar: setup ## build what runs inside ScienceWorld's JVM again (needs a JDK, 17 or newer)
 	rm -rf build/java && mkdir -p build/java/restep
