@@ -29,9 +29,10 @@ class CopyProbe:
     ) -> None:
         named: set[int] = set()
         for name in names:
-            ids = tokenizer.encode(f" {name}", add_special_tokens=False)
-            if len(ids) == 1:
-                named.add(ids[0])
+            for written in (f" {name}", name):
+                ids = tokenizer.encode(written, add_special_tokens=False)
+                if len(ids) == 1:
+                    named.add(ids[0])
         self._action = tokenizer.encode("\nAction:", add_special_tokens=False)[-1]
         self._end = tokenizer.eos_token_id
         self._rows = [encode_dialogue(d, tokenizer, limit) for d in dialogues]

@@ -174,6 +174,7 @@ class Tokenizers:
             words=sizes.words,
             phrases=sizes.phrases,
             instructions=[system_prompt(world.instruction) for world in self._config.worlds.values()],
+            whole=list(dict.fromkeys(word for world in self._config.worlds.values() for word in world.words)),
             varied=texts[True],
             fixed=fixed,
         )
@@ -221,7 +222,7 @@ def _train(rank: int, config: PretrainConfig, rendezvous: Path) -> None:
 def _probe(world: World, plays: Sequence[Play], names: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> CopyProbe:
     rng = random.Random(0)
     told = [tell(play, world, rng) for play in plays if held_out(play) and play.kind != "expert"]
-    return CopyProbe([dialogue[:14] for dialogue in told if dialogue][:PROBED], names, tokenizer)
+    return CopyProbe([dialogue[:14] for dialogue in told if dialogue][:PROBED], [*names, *world.words], tokenizer)
 
 
 def command(config: PretrainConfig) -> str:

@@ -65,17 +65,20 @@ def build_tokenizer(
     words: int,
     phrases: int,
     instructions: Sequence[str],
+    whole: Sequence[str] = (),
     varied: Sequence[str] = (),
     fixed: Sequence[str] = (),
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedTokenizerFast]:
     """The tokenizer, and a sibling with the same ids that knows no phrases (to read the same text word by word).
 
     ``instructions`` are the system texts; they are cut into a few phrases of their own, because one opens every episode.
-    From ``varied`` texts words are learned but no phrases; ``fixed`` are the phrases that they are known to have.
+    ``whole`` words are single tokens wherever they stand, without the blank before them. From ``varied`` texts words are
+    learned but no phrases; ``fixed`` are the phrases that they are known to have.
     """
     base = _bpe([*texts, *varied], words)
     whole_names = [f" {name}" for name in names if len(base.encode(f" {name}").ids) > 1]
     base.add_tokens([AddedToken(name, normalized=False) for name in whole_names])
+    base.add_tokens([AddedToken(word, normalized=False, single_word=True) for word in whole])
     plain = Tokenizer.from_str(base.to_str())
     chosen = dict.fromkeys(
         [

@@ -49,6 +49,7 @@ class AlfworldWorld:
     split: ClassVar[str] = "embedded_train"
     instruction: ClassVar[str] = INSTRUCTION
     places: ClassVar[Sequence[str]] = ()
+    words: ClassVar[Sequence[str]] = ()
     phrases: ClassVar[Sequence[str]] = ()
     kinds: ClassVar[Mapping[Kind, float]] = {"errand": 0.9, "wander": 0.1}
 

@@ -47,6 +47,7 @@ class SciworldWorld:
     split: ClassVar[str] = "train"
     instruction: ClassVar[str] = INSTRUCTION
     places: ClassVar[Sequence[str]] = tuple(ROOMS)
+    words: ClassVar[Sequence[str]] = ()
     phrases: ClassVar[Sequence[str]] = ()
     kinds: ClassVar[Mapping[Kind, float]] = {"errand": 0.72, "wander": 0.1, "expert": 0.18}
 

@@ -25,6 +25,7 @@ from trainer.worlds.webshop_stock import open_shop
 from trainer.worlds.webshop_telling import MISTAKES, errand_goal, thought
 from trainer.worlds.webshop_walk import Walk, offers
 from trainer.worlds.webshop_wish import scout
+from trainer.worlds.webshop_words import KNOWN
 from trainer.worlds.world import Tasks, WorldOptions
 
 
@@ -42,6 +43,7 @@ class WebshopWorld:
     split: ClassVar[str] = "train"
     instruction: ClassVar[str] = INSTRUCTION
     places: ClassVar[Sequence[str]] = ()
+    words: ClassVar[Sequence[str]] = KNOWN
     phrases: ClassVar[Sequence[str]] = phrases()
     kinds: ClassVar[Mapping[Kind, float]] = {"errand": 0.92, "wander": 0.08}
 

@@ -25,17 +25,17 @@ _ATTRIBUTES: Final = ("machine washable", "easy clean", "gluten free", "heavy du
 
 
 def copying(rng: random.Random) -> list[Message]:
-    """A short exercise: options three times in eight, searches twice; else opening, repeating or reciting."""
-    kind = rng.randrange(8)
+    """A short exercise: options three times in ten, opening two, searches two; else repeating or reciting."""
+    kind = rng.randrange(10)
     if kind < 3:
         return choosing(rng)
     if kind < 5:
         return searching(rng)
-    if kind == 5:
+    if kind < 7:
         made = [Offer(vocabulary.asin(rng), vocabulary.words(rng, 4).title(), f"${_price(rng)}") for _ in range(4)]
         return opening(SEPARATOR.join(part for offer in made for part in (offer.asin, offer.title, offer.price)), made, rng)
     some = [rng.choice((vocabulary.style, vocabulary.size, vocabulary.colour, vocabulary.asin))(rng) for _ in range(8)]
-    return repeating(some[: rng.randint(4, 8)]) if kind == 6 else reciting(some[:5], rng)
+    return repeating(some[: rng.randint(4, 8)]) if kind == 7 else reciting(some[:5], rng)
 
 
 def choosing(rng: random.Random) -> list[Message]:

@@ -1,7 +1,7 @@
 """The shop that is played in: made for pre-training, larger than the one that comes with restep, and of other words.
 
-What its products are, are called, can do and come in is invented by kind, so that reading pays and remembering does not.
-No feature is one of the embedded shop's, so no task of that shop can be stated by a goal over this one.
+What its products are called, can do and come in is put together at random by kind, so that reading pays and remembering
+does not. What is asked for is never called as in the embedded shop, so no task of that shop can be stated by a goal.
 """
 
 from __future__ import annotations
@@ -62,6 +62,6 @@ def _varied(kind: Kind, rng: random.Random) -> Kind:
 
 
 def _other(phrase: str, rng: random.Random) -> str:
-    """The phrase with its first or its last word invented anew."""
+    """The phrase with another word for its first or its last."""
     first, _, last = phrase.partition(" ")
     return f"{vocabulary.word(rng)} {last}" if rng.random() < 0.5 and last else f"{first} {vocabulary.word(rng)}"

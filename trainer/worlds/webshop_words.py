@@ -1,6 +1,7 @@
-"""Words without end for made-up shops: what is drawn from many thousands cannot be known and has to be read and copied.
+"""Words for made-up shops, put together at random: what a product comes in cannot be known and has to be read and copied.
 
-Many are invented from syllables; sizes and colours have the forms that real catalogues give them.
+Most are words of shops, each a token of its own: copying is learned from those, since to copy letter by letter comes
+much later. Some are invented from syllables, without end. Sizes have the forms of real catalogues.
 """
 
 from __future__ import annotations
@@ -17,10 +18,27 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(text.split(", "))
 
 
-_INVENTED: Final = 0.4
-_KNOWN: Final = sorted(
-    {*COLOURS, *(word for kind in KINDS for phrase in (*kind.looks, *kind.features, *kind.uses) for word in phrase.split())}
+_INVENTED: Final = 0.12
+KNOWN: Final = sorted(
+    {
+        *COLOURS,
+        *(
+            word
+            for kind in KINDS
+            for phrase in (
+                kind.query,
+                *kind.looks,
+                *kind.features,
+                *kind.uses,
+                *(v for values in kind.options.values() for v in values),
+            )
+            for word in phrase.split()
+            if word.isalpha()
+        ),
+    }
 )
+"""Words of shops."""
+
 _HEADS: Final = _parts(
     "b, br, c, ch, cl, d, dr, f, fl, g, gl, gr, h, j, k, kr, l, m, n, p, pl, pr, qu, r, s, sh, sl, st, t, tr, v, w, y, z"
 )
@@ -33,13 +51,15 @@ _NUMBERED: Final = _parts("color, style, set, type, no., pattern")
 
 
 def word(rng: random.Random) -> str:
-    """One or two invented syllables, in lower case."""
+    """A word in lower case, now and then an invented one."""
+    if rng.random() >= _INVENTED:
+        return rng.choice(KNOWN)
     return "".join(_syllable(rng) for _ in range(rng.choice((1, 1, 2))))
 
 
 def words(rng: random.Random, most: int) -> str:
-    """One to ``most`` words, of the language or invented."""
-    return " ".join(word(rng) if rng.random() < _INVENTED else rng.choice(_KNOWN) for _ in range(rng.randint(1, most)))
+    """One to ``most`` words."""
+    return " ".join(word(rng) for _ in range(rng.randint(1, most)))
 
 
 def asin(rng: random.Random) -> str:
@@ -48,7 +68,7 @@ def asin(rng: random.Random) -> str:
 
 
 def colour(rng: random.Random) -> str:
-    """Such as ``navy``, ``dark brovin``, ``black | white`` or ``a17-teal``."""
+    """Such as ``navy``, ``woven dark``, ``black | white`` or ``a17-teal``."""
     one, two = rng.sample(COLOURS, 2)
     return rng.choice(
         (
@@ -82,7 +102,7 @@ def size(rng: random.Random) -> str:
 
 
 def style(rng: random.Random) -> str:
-    """Such as ``brovin``, ``teal tarn`` or ``pattern 12``."""
+    """Such as ``woven``, ``teal lining`` or ``pattern 12``."""
     return rng.choice((words(rng, 3), words(rng, 2), f"{rng.choice(_NUMBERED)} {rng.randint(1, 99)}"))
 
 

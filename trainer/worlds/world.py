@@ -39,6 +39,8 @@ class World(Protocol):
     """What an agent is told about the environment."""
     places: ClassVar[Sequence[str]]
     """Names that belong into the vocabulary whether they were seen or not."""
+    words: ClassVar[Sequence[str]]
+    """Words that are single tokens wherever they stand, for what is put together of them and copied."""
     phrases: ClassVar[Sequence[str]]
     """Its fixed wording, where what often comes need not be fixed; empty where phrases are learned from its text."""
     kinds: ClassVar[Mapping[Kind, float]]

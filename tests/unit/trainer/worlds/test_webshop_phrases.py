@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from trainer.vocabulary import build_tokenizer
 from trainer.worlds.webshop_exercises import choosing
 from trainer.worlds.webshop_phrases import phrases
+from trainer.worlds.webshop_words import KNOWN
 
 COMMON = ("navy", "9.5 wide")
 
@@ -19,7 +20,14 @@ def tokenizer() -> PreTrainedTokenizerFast:
         f"Thought: The goal asks for size: {value}, so I choose {value}.\nAction: click[{value}]" for value in COMMON
     ] * 200
     return build_tokenizer(
-        ["You see nothing. "], ["box"], words=600, phrases=400, instructions=[], varied=[*told, *often], fixed=phrases()
+        ["You see nothing. "],
+        ["box"],
+        words=600,
+        phrases=400,
+        instructions=[],
+        varied=[*told, *often],
+        whole=KNOWN,
+        fixed=phrases(),
     )[0]
 
 
@@ -35,6 +43,13 @@ def test_a_value_has_the_same_tokens_wherever_it_stands(tokenizer: PreTrainedTok
     for place in places:
         found = tokenizer.encode(place)
         assert any(found[start : start + len(ids)] == ids for start in range(len(found))), place
+
+
+def test_a_word_of_shops_is_one_token_wherever_it_stands(tokenizer: PreTrainedTokenizerFast) -> None:
+    for word in ("navy", "coconut", "waist"):
+        [token] = tokenizer.encode(word)
+        for text in (f"click[{word}]", f"soft {word} mugs", f"color: {word}, and", f"[SEP] {word} [SEP]"):
+            assert tokenizer.encode(text).count(token) == 1
 
 
 def test_pages_are_short_in_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
