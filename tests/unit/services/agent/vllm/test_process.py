@@ -26,7 +26,7 @@ async def test_an_interpreter_without_vllm_is_named(tmp_path: Path) -> None:
     with pytest.raises(RestepError, match="has no vLLM; `make vllm` installs it") as refused:
         await find_vllm(Path(sys.executable))
     assert refused.value.code == "missing_extra"
-    with pytest.raises(RestepError, match="No such file"):
+    with pytest.raises(RestepError, match=r"absent: No such file"):
         await find_vllm(tmp_path / "absent")
 
 
