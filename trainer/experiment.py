@@ -18,7 +18,7 @@ from typing import Final, Self
 from rich.console import Console
 
 from shared.errors import RestepError
-from shared.protocol import TaskInfo
+from shared.protocol import EnvironmentInfo, TaskInfo
 from shared.trajectory import Trajectory
 from trainer.collection import Collected
 from trainer.evaluate import Evaluation, evaluate
@@ -37,6 +37,7 @@ from trainer.results import (
     CollectionSummary,
     EnvironmentResult,
     Results,
+    TeacherSummary,
     TrainingSummary,
     averages,
     differences,
@@ -47,12 +48,13 @@ from trainer.rollout import Player
 from trainer.shipped import NAME as BASE
 from trainer.shipped import locate
 from trainer.split import SplitConfig, half, split_tasks
-from trainer.table import arms_table
+from trainer.table import arms_table, spent_line
 from trainer.tasks import select_tasks
+from trainer.teacher.base import Teacher
 from trainer.teacher.endpoint import Endpoint
-from trainer.teacher.expert import ExpertTeacher
 from trainer.teacher.ledger import Ledger
 from trainer.teacher.player import EndpointPlayer, Golden
+from trainer.teacher.teachers import Teachers
 from trainer.training_progress import training_bar
 from trainer.versions import environment_versions, versions
 from trainer.workplace import Workplace
@@ -80,6 +82,7 @@ class Experiment:
         self.folder = RunFolder.claim(recipe, runs)
         self.store = self.folder.store()
         self._workplace = Workplace(recipe, self.folder.logs)
+        self._teachers = Teachers(recipe.teacher, recipe.reflected.judge, self.folder.teacher, self.store)
         self._split: dict[str, tuple[list[TaskInfo], list[TaskInfo]]] = {}
 
     async def __aenter__(self) -> Self:
@@ -87,6 +90,7 @@ class Experiment:
 
     async def __aexit__(self, *exception: object) -> None:
         await self._workplace.close()
+        await self._teachers.close()
         self.store.close()
 
     # --- stages --------------------------------------------------------------------------------------------
@@ -169,14 +173,15 @@ class Experiment:
         student = await self._workplace.student(checkpoint, self.recipe.sampling)
         for name, environment in environments.items():
             episode, run = self.recipe.environments[name].episode, collection_name("reflected", name)
-            info = await environment.info()
-            teacher = ExpertTeacher(info.name, info.engine_version)
+            teacher = await self._teacher(name, await environment.info())
             _, u2 = await self._halves(name)
             with self.folder.timed(f"reflected, {name}"), bar(f"reflected trajectories, {name}", self.console) as report:
                 collected = await collect_reflected(
                     run, u2, environment, student, teacher, self.store, episode, self.recipe.reflected, report
                 )
             self._warn_of_failures(collected)
+            if spent := self._teachers.spending(run):
+                self.console.print(f"{teacher.name}, {name}: {spent_line(spent)}", soft_wrap=True)
 
     async def train(self, name: str) -> FinetuneResult:
         """Fine-tune the base on an arm's data. Resumes; an arm that is trained already is only read."""
@@ -319,7 +324,17 @@ class Experiment:
             versions=environment_versions(info),
             tasks={"U1": [t.id for t in u1], "U2": [t.id for t in u2], "evaluation": held_out},
             collections={run: self._summary(run) for run in runs if self.store.counts(run).finished},
+            teacher=await self._teacher_summary(name, info),
         )
+
+    async def _teacher(self, name: str, info: EnvironmentInfo) -> Teacher:
+        return await self._teachers.of(info, collection_name("reflected", name), collection_name("golden", name))
+
+    async def _teacher_summary(self, name: str, info: EnvironmentInfo) -> TeacherSummary | None:
+        run = collection_name("reflected", name)
+        if not self.store.counts(run).finished:
+            return None
+        return TeacherSummary(name=(await self._teacher(name, info)).name, spending=self._teachers.spending(run))
 
     def _summary(self, run: str) -> CollectionSummary:
         everything = list(self.store.trajectories(run))

@@ -1,7 +1,7 @@
 """The folder of a run: which recipe owns it, where its parts lie, and how long each stage took.
 
-``runs/<name>/`` holds ``recipe.json``, ``trajectories.db``, ``arms/<arm>/``, ``logs/``, ``results.json`` and
-``report.html``. A folder belongs to the recipe that began it: another one would mix data of two experiments.
+``runs/<name>/`` holds ``recipe.json``, ``trajectories.db``, ``arms/<arm>/``, ``teacher/``, ``logs/``, ``results.json``
+and ``report.html``. A folder belongs to the recipe that began it: another one would mix data of two experiments.
 """
 
 from __future__ import annotations
@@ -22,10 +22,17 @@ from trainer.recipe import Recipe, read_recipe
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
 TIMES_FILE: Final = "seconds.json"
-_MOVABLE: Final = frozenset({"description", "agent"})
-_MOVABLE_OF_ENVIRONMENT: Final = frozenset({"url", "workers"})
-_MOVABLE_OF_ENDPOINT: Final = frozenset({"url", "key_env", "key_file", "concurrency", "timeout", "patience"})
-"""Fields that may change between two starts of one run: they say where it runs and what it may spend, not what it is."""
+TEACHER_FOLDER: Final = "teacher"
+_MOVABLE_OF_ENDPOINT: Final = ("url", "key_env", "key_file", "concurrency", "timeout", "patience")
+_MOVABLE: Final = (
+    "description",
+    "agent",
+    "environments.*.url",
+    "environments.*.workers",
+    *(f"{who}.endpoint.{field}" for who in ("golden", "teacher") for field in _MOVABLE_OF_ENDPOINT),
+    *(f"{who}.{field}" for who in ("golden", "teacher") for field in ("budget", "prices")),
+)
+"""Fields that may change between two starts of one run: they say where it runs and what it may cost, not what it is."""
 
 Stage = Literal["golden", "reflected", "imported", "unverified", "evaluation"]
 
@@ -61,6 +68,11 @@ class RunFolder:
     def logs(self) -> Path:
         """Where servers of this run write their logs."""
         return self.path / "logs"
+
+    @property
+    def teacher(self) -> Path:
+        """Where a language model's answers and the books of its budget lie."""
+        return self.path / TEACHER_FOLDER
 
     def arm(self, name: str) -> Path:
         """The checkpoint folder of an arm."""
@@ -118,19 +130,17 @@ class RunFolder:
         write_whole(self.path / name, orjson.dumps(body, option=orjson.OPT_INDENT_2))
 
 
-def _identity(recipe: dict[str, Any]) -> dict[str, Any]:
+def _identity(fields: dict[str, Any], path: Sequence[str] = ()) -> dict[str, Any]:
     """A recipe's fields without those that may change."""
-    kept = {field: value for field, value in recipe.items() if field not in _MOVABLE}
-    if "environments" in kept:
-        kept["environments"] = {
-            name: {field: value for field, value in options.items() if field not in _MOVABLE_OF_ENVIRONMENT}
-            for name, options in kept["environments"].items()
-        }
-    if "golden" in kept:
-        kept["golden"] = {field: value for field, value in kept["golden"].items() if field not in ("budget", "prices")}
-        endpoint: dict[str, Any] = kept["golden"].get("endpoint") or {}
-        kept["golden"]["endpoint"] = {f: value for f, value in endpoint.items() if f not in _MOVABLE_OF_ENDPOINT}
-    return kept
+    return {
+        field: _identity(cast(dict[str, Any], value), [*path, field]) if isinstance(value, dict) else value
+        for field, value in fields.items()
+        if not any(_covers(movable.split("."), [*path, field]) for movable in _MOVABLE)
+    }
+
+
+def _covers(pattern: list[str], path: list[str]) -> bool:
+    return len(pattern) == len(path) and all(one in ("*", two) for one, two in zip(pattern, path, strict=True))
 
 
 def _first_difference(begun: dict[str, Any], wanted: dict[str, Any], path: str = "") -> str | None:

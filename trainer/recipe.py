@@ -26,6 +26,7 @@ from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.shipped import NAME
 from trainer.split import SplitConfig
 from trainer.tasks import TaskSelection
+from trainer.teacher.options import TeacherOptions
 from trainer.weights import WeightOptions
 
 Source = Literal["golden_u1", "golden_u2", "reflected_u2", "imported", "unverified"]
@@ -90,6 +91,7 @@ class Recipe(Options):
     imported: ImportConfig = ImportConfig()
     sampling: SamplingConfig = Field(default=SamplingConfig(), description="how the student answers on U2")
     student: str = Field(default="golden-small", description="the arm whose model plays on U2")
+    teacher: TeacherOptions = Field(default=TeacherOptions(), description="who judges and repairs on U2")
     reflected: ReflectConfig = ReflectConfig()
     finetune: FinetuneOptions = FinetuneOptions()
     arms: dict[str, Arm] = Field(min_length=1)
@@ -121,6 +123,8 @@ class Recipe(Options):
         for field in ("student", "reference"):
             if getattr(self, field) not in self.arms:
                 raise ValueError(f"{field}: no arm {getattr(self, field)!r}; there are: {', '.join(self.arms)}")
+        if self.teacher.shown != "none" and not self.reflected.privileged:
+            raise ValueError(f"teacher.reference: {self.teacher.shown!r} is privileged, which reflected.privileged forbids")
         for name in self.arms:
             self._check_start(name)
         if any("reflected_u2" in self.arms[name].data for name in self.lineage(self.student)):

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field, field_serializer
 
 from shared.client import EnvironmentClient, RemoteEpisode
+from shared.errors import RestepError
 from shared.protocol import ERROR_DECISIONS, Decision, ExpertAdvice, StepResult, TaskInfo
 from shared.react import ACTION, Turn
 from shared.store import TrajectoryStore
@@ -23,9 +25,10 @@ from shared.trajectory import Cause, Outcome, Step
 from trainer.collection import Collected, CollectionConfig, Episode, Played, collect
 from trainer.options import Options
 from trainer.progress import Report
-from trainer.rollout import Answer, Draft, EpisodeConfig, Player, Policy
+from trainer.rollout import Answer, Draft, EpisodeConfig, Player, Policy, written
 from trainer.runs import check_run
 from trainer.teacher.base import Advice, Repair, Situation, Teacher, Verdict
+from trainer.teacher.expert import ExpertTeacher
 
 
 class KeepRule(Options):
@@ -57,6 +60,11 @@ class ReflectConfig(Options):
         description="when the corrections are used up: stop the episode, or let the student go on, its errors marked but "
         "not repaired",
     )
+    check_corrections: bool = Field(
+        default=True,
+        description="let the environment's expert, where there is one, judge what a teacher other than itself corrected: a "
+        "correction that it rejects is an error step, masked and to be repaired in its turn",
+    )
     keep: KeepRule = KeepRule()
 
     @field_serializer("errors")
@@ -83,11 +91,14 @@ async def collect_reflected(
     """
     info = await environment.info()
     await check_run(store, run, info, episode, "student", await student.author())
+    expert = ExpertTeacher(info.name, info.engine_version)
+    wanted = config.check_corrections and "expert" in info.capabilities
+    checker = expert if wanted and teacher.name != expert.name else None  # nobody checks himself
 
     async def play(unit: Episode) -> Played:
         async with await episode.open(environment, unit.task.id) as played:
             draft = Draft(info, played.view)
-            lesson = _Lesson(played, draft, student.begin(draft, unit.attempt), teacher, config)
+            lesson = _Lesson(played, draft, student.begin(draft, unit.attempt), teacher, checker, config)
             trajectory = draft.finish(unit.run, await lesson.run())
         return Played(trajectory, kept=config.keep.keeps(trajectory.outcome))
 
@@ -97,11 +108,20 @@ async def collect_reflected(
 class _Lesson:
     """One episode of a student with its teacher."""
 
-    def __init__(self, episode: RemoteEpisode, draft: Draft, policy: Policy, teacher: Teacher, config: ReflectConfig) -> None:
+    def __init__(
+        self,
+        episode: RemoteEpisode,
+        draft: Draft,
+        policy: Policy,
+        teacher: Teacher,
+        checker: Teacher | None,
+        config: ReflectConfig,
+    ) -> None:
         self._episode, self._draft, self._policy = episode, draft, policy
-        self._teacher, self._config = teacher, config
+        self._teacher, self._checker, self._config = teacher, checker, config
         self._budget = max(1, int(config.per_episode * draft.view.max_steps)) if config.per_episode > 0 else 0
         self._corrections: Counter[str] = Counter()
+        self._seen, self._standing = 0, self._advice(0)
 
     async def run(self) -> Cause | None:
         """Play to the end; returns why the player stopped before the environment did, if it did."""
@@ -116,15 +136,39 @@ class _Lesson:
 
     async def _after(self, answer: Answer) -> Cause | None:
         """Carry the answer out, then judge it."""
-        history = tuple(self._draft.steps)
-        result = await self._episode.step(answer.turn.action)
-        here = _once(self._episode.expert) if self._config.privileged else None
-        situation = self._situation(history, answer, result, here, here)
+        situation, result = await self._execute(answer)
         verdict = await self._teacher.judge(situation)
         if not self._is_error(verdict):
             self._accept(answer, result, verdict)
             return None
         error = self._draft.carry_out(answer, result, "error", verdict=verdict.stamp())
+        return await self._mend(situation, verdict, error)
+
+    async def _before(self, answer: Answer) -> Cause | None:
+        """Judge the answer; carry it out when it is right, or when it may not be repaired any more."""
+        after, here = _once(lambda: self._foresee(answer.turn.action)), self._advice_here()
+        situation = self._situation(answer, None, after, here, here)
+        verdict = await self._teacher.judge(situation)
+        if not self._is_error(verdict):
+            self._accept(answer, await self._episode.step(answer.turn.action), verdict)
+            return None
+        repair = await self._teacher.repair(situation, verdict)
+        if repair is not None and self._affords(repair):
+            return await self._correct(repair, self._draft.hold_back(answer, verdict.stamp()))
+        self._draft.carry_out(answer, await self._episode.step(answer.turn.action), "error", verdict=verdict.stamp())
+        if repair is None or self._config.at_limit == "go_on":
+            return None
+        return None if self._draft.over else "correction_limit"
+
+    async def _execute(self, answer: Answer) -> tuple[Situation, StepResult]:
+        """Carry an answer out; the situation it has led to, not yet recorded."""
+        before = self._advice_here()
+        result = await self._episode.step(answer.turn.action)
+        here = self._advice_here()
+        return self._situation(answer, result, here, here, before), result
+
+    async def _mend(self, situation: Situation, verdict: Verdict, error: Step) -> Cause | None:
+        """Repair an error that was carried out, if that can be and the limits allow it."""
         if self._draft.over:
             return None
         if verdict.decision == "fatal":
@@ -133,28 +177,36 @@ class _Lesson:
         if repair is None:
             return "fatal_step"
         if self._affords(repair):
-            await self._correct(repair, error)
-            return None
+            return await self._correct(repair, error)
         return "correction_limit" if self._config.at_limit == "stop" else None
 
-    async def _before(self, answer: Answer) -> Cause | None:
-        """Judge the answer; carry it out when it is right, or when it may not be repaired any more."""
-        history = tuple(self._draft.steps)
-        after = _once(lambda: self._foresee(answer.turn.action)) if self._config.privileged else None
-        here = _once(self._episode.expert) if self._config.privileged else None
-        situation = self._situation(history, answer, None, after, here)
-        verdict = await self._teacher.judge(situation)
-        if not self._is_error(verdict):
-            self._accept(answer, await self._episode.step(answer.turn.action), verdict)
+    async def _correct(self, repair: Repair, error: Step) -> Cause | None:
+        """Carry a correction out. Reflection and correction are one turn; rejected, they are one error step."""
+        whole = written(f"{repair.reflection} {repair.plan}", repair.action, "teacher", self._teacher.name)
+        situation, result = await self._execute(whole)
+        verdict = await self._check(situation)
+        stamp = None if verdict is None else verdict.stamp()
+        if verdict is not None and self._is_error(verdict):
+            rejected = self._draft.carry_out(whole, result, "error", verdict=stamp, repairs=error.index)
+            told = verdict if self._config.privileged else replace(verdict, reason="")
+            return await self._mend(situation, told, rejected)
+        self._draft.reflect(repair.reflection, self._teacher.name, error.index)
+        text = f" {repair.plan}\n{ACTION} {repair.action}"
+        correction = replace(whole, turn=Turn(repair.plan, repair.action), text=text)
+        self._draft.carry_out(correction, result, "correction", verdict=stamp, repairs=error.index)
+        return None
+
+    async def _check(self, situation: Situation) -> Verdict | None:
+        """The expert's verdict on a correction; None without an expert, or where it has none."""
+        if self._checker is None:
             return None
-        repair = await self._teacher.repair(situation, verdict)
-        if repair is not None and self._affords(repair):
-            await self._correct(repair, self._draft.hold_back(answer, verdict.stamp()))
+        here = self._standing
+        try:
+            return await self._checker.judge(replace(situation, after=here, here=here))
+        except RestepError as error:
+            if error.code != "expert_failed":
+                raise
             return None
-        self._draft.carry_out(answer, await self._episode.step(answer.turn.action), "error", verdict=verdict.stamp())
-        if repair is None or self._config.at_limit == "go_on":
-            return None
-        return None if self._draft.over else "correction_limit"
 
     def _accept(self, answer: Answer, result: StepResult, verdict: Verdict) -> None:
         """A right action; in a broken format it needs no repair, but must not be learnt either."""
@@ -166,17 +218,6 @@ class _Lesson:
             await trial.step(action)
             return await trial.expert()
 
-    async def _correct(self, repair: Repair, error: Step) -> None:
-        """Write reflection and correction as one turn, and carry the correction out."""
-        self._draft.reflect(repair.reflection, self._teacher.name, error.index)
-        correction = Answer(
-            turn=Turn(repair.plan, repair.action),
-            text=f" {repair.plan}\n{ACTION} {repair.action}",
-            role="teacher",
-            author=self._teacher.name,
-        )
-        self._draft.carry_out(correction, await self._episode.step(repair.action), "correction", repairs=error.index)
-
     def _affords(self, repair: Repair) -> bool:
         """Count the correction if the limits allow it."""
         if self._corrections.total() >= self._budget or self._corrections[repair.position] >= self._config.per_position:
@@ -187,11 +228,28 @@ class _Lesson:
     def _is_error(self, verdict: Verdict) -> bool:
         return verdict.decision in self._config.errors
 
-    def _situation(
-        self, history: Sequence[Step], answer: Answer, result: StepResult | None, after: Advice | None, here: Advice | None
-    ) -> Situation:
+    def _situation(self, answer: Answer, result: StepResult | None, after: Advice, here: Advice, before: Advice) -> Situation:
         draft = self._draft
-        return Situation(draft.task, draft.system, draft.view.observation, history, answer.turn, result, after, here)
+        situation = Situation(
+            draft.task, draft.system, draft.view.observation, tuple(draft.steps), answer.turn, result, None, None
+        )
+        return replace(situation, after=after, here=here, before=before) if self._config.privileged else situation
+
+    def _advice_here(self) -> Advice:
+        """The expert's word on the present state, which may be asked for when the episode has moved on."""
+        if self._seen != len(self._episode.steps):
+            self._seen = len(self._episode.steps)
+            self._standing = self._advice(self._seen)
+        return self._standing
+
+    def _advice(self, seq: int) -> Advice:
+        async def ask() -> ExpertAdvice:
+            if seq == len(self._episode.steps):
+                return await self._episode.expert()
+            async with await self._episode.fork(seq) as earlier:
+                return await earlier.expert()
+
+        return _once(ask)
 
 
 def _once(ask: Advice) -> Advice:

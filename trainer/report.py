@@ -21,7 +21,7 @@ from trainer.charts import line_chart
 from trainer.files import write_whole
 from trainer.folder import collection_name
 from trainer.results import ArmResult, Results
-from trainer.table import headline, interval_text, percent, protocol_line, signed
+from trainer.table import headline, interval_text, percent, protocol_line, signed, spent_line
 
 REPORT_FILE: Final = "report.html"
 _STEP_COLUMNS: Final[tuple[Provenance, ...]] = ("golden", "student", "error", "reflection", "correction")
@@ -177,6 +177,7 @@ def _collections(results: Results, environment: str) -> list[dict[str, Any]]:
             "failed": summary.failed,
             "success": f"{100 * summary.successes / max(1, summary.tasks):.0f} %",
             "steps": [summary.steps.get(provenance, 0) for provenance in _STEP_COLUMNS],
+            "rejected": summary.rejected,
         }
         for name, summary in results.environments[environment].collections.items()
     ]
@@ -209,6 +210,9 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         facts += [(f"protocol, {place}", protocol_line(results, place))]
         facts += [(f"{name}, {place}", version) for name, version in environment.versions.items()]
         facts += [(f"tasks of {name}, {place}", f"{len(tasks)}") for name, tasks in environment.tasks.items()]
+        if teacher := environment.teacher:
+            facts += [(f"teacher, {place}", teacher.name)]
+            facts += [(f"teacher's spending, {place}", spent_line(teacher.spending))] if teacher.spending else []
     facts += [("base student", results.base), ("seed", str(results.seed))]
     facts += list(results.versions.items())
     for name, arm in results.arms.items():

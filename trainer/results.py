@@ -13,6 +13,7 @@ from shared.trajectory import Provenance, Trajectory
 from trainer.bootstrap import BootstrapConfig, Interval
 from trainer.evaluate import Evaluation, EvaluationProtocol, Metric, average, compare, compare_averages
 from trainer.files import write_whole
+from trainer.teacher.ledger import Spending
 
 RESULTS_FILE: Final = "results.json"
 RESULTS_SCHEMA: Final = 2
@@ -23,13 +24,24 @@ class _Part(BaseModel):
 
 
 class CollectionSummary(_Part):
-    """What a collection holds. ``steps`` counts the steps of the kept trajectories by provenance."""
+    """What a collection holds. ``steps`` counts the steps of the kept trajectories by provenance.
+
+    ``rejected`` counts the corrections among its error steps: the teacher's own, which the expert rejected.
+    """
 
     tasks: int
     kept: int
     successes: int
     failed: int
     steps: dict[Provenance, int]
+    rejected: int = 0
+
+
+class TeacherSummary(_Part):
+    """Who judged and repaired in an environment; ``spending`` is None for a teacher that costs nothing."""
+
+    name: str
+    spending: Spending | None
 
 
 class TrainingSummary(_Part):
@@ -70,12 +82,16 @@ class ArmResult(_Part):
 
 
 class EnvironmentResult(_Part):
-    """What holds in one environment for every arm. ``tasks`` are the ids of U1, U2 and the evaluation."""
+    """What holds in one environment for every arm. ``tasks`` are the ids of U1, U2 and the evaluation.
+
+    ``teacher`` is None where nothing was reflected.
+    """
 
     protocol: EvaluationProtocol
     versions: dict[str, str]
     tasks: dict[str, list[str]]
     collections: dict[str, CollectionSummary]
+    teacher: TeacherSummary | None = None
 
 
 class Results(_Part):
@@ -104,15 +120,18 @@ class _Schema(BaseModel):
 def summarise_collection(trajectories: Sequence[Trajectory], kept: Sequence[Trajectory], failed: int) -> CollectionSummary:
     """Counts of a collection."""
     steps: dict[Provenance, int] = {}
+    rejected = 0
     for trajectory in kept:
         for step in trajectory.steps:
             steps[step.provenance] = steps.get(step.provenance, 0) + 1
+            rejected += step.provenance == "error" and step.role == "teacher"
     return CollectionSummary(
         tasks=len(trajectories) + failed,
         kept=len(kept),
         successes=sum(trajectory.outcome.success for trajectory in trajectories),
         failed=failed,
         steps=steps,
+        rejected=rejected,
     )
 
 

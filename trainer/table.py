@@ -7,6 +7,7 @@ from rich.table import Table
 
 from trainer.bootstrap import Interval
 from trainer.results import ArmResult, Results
+from trainer.teacher.ledger import Spending
 
 
 def percent(interval: Interval) -> str:
@@ -33,7 +34,7 @@ def arms_table(results: Results) -> Table:
     """
     several = len(results.environments) > 1
     title = f"{results.name}: did it help?" + (" (score x 100)" if several else "")
-    caption = "\n".join(protocol_line(results, name) for name in results.environments)
+    caption = "\n".join([*(protocol_line(results, name) for name in results.environments), *teacher_lines(results)])
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
     figures = [*results.environments, "mean"] if several else ["success %", "score x 100"]
     for name in ("arm", *figures, f"vs {results.reference}", "tokens"):
@@ -67,6 +68,23 @@ def protocol_line(results: Results, environment: str) -> str:
         f"prompt {protocol.prompt_version}, {sampling}, seed {results.seed}; {protocol.environment.engine_version}; "
         f"brackets: {success.level:.0%} bootstrap over tasks"
     )
+
+
+def teacher_lines(results: Results) -> list[str]:
+    """What the teacher of every environment has cost, a line each; none for a teacher that costs nothing."""
+    taught = {name: one.teacher for name, one in results.environments.items() if one.teacher}
+    return [f"teacher, {name}: {one.name}; {spent_line(one.spending)}" for name, one in taught.items() if one.spending]
+
+
+def spent_line(spent: Spending) -> str:
+    """``412 requests (3 unanswered), 37 answers from the cache, 120,400 + 3,020 tokens, cost 1.23, 2 given up``."""
+    unanswered = f" ({spent.unanswered} unanswered)" if spent.unanswered else ""
+    parts = [f"{spent.requests:,} requests{unanswered}", f"{spent.cache_hits:,} answers from the cache"]
+    parts += [f"{spent.prompt_tokens:,} + {spent.completion_tokens:,} tokens"]
+    parts += [f"cost {spent.cost:.2f}"] if spent.cost else []
+    parts += [f"{spent.malformed} malformed"] if spent.malformed else []
+    causes = ", ".join(f"{cause} {count}" for cause, count in spent.failures.items())
+    return ", ".join([*parts, *([f"given up: {causes}"] if causes else [])])
 
 
 def headline(results: Results) -> str:

@@ -24,8 +24,9 @@ class Situation:
 
     ``history`` holds the steps before this one, ``observation`` the episode's first observation. Privileged, and None
     when such facts are off or the environment has none: ``after`` asks the environment's expert about the state that
-    the step leads to (its verdict is on this step), ``here`` about the state in which a repair would be carried out;
-    once the step is carried out, these are the same state. Asking again costs nothing.
+    the step leads to (its verdict is on this step), ``here`` about the state in which a repair would be carried out,
+    ``before`` about the state in which the step was said; once the step is carried out, the first two are the same
+    state. Asking again costs nothing.
     """
 
     task: TaskStamp
@@ -36,6 +37,7 @@ class Situation:
     result: StepResult | None
     after: Advice | None
     here: Advice | None
+    before: Advice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a recipe says of a language model that is asked: where it answers, how it is asked, and what that may cost.
+"""What a recipe says of its teacher: who it is, and of a language model where it answers, how it is asked and what it may cost.
 
 A key never stands in a recipe, which is stored and printed: it comes from an environment variable or a file.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.errors import RestepError
 from trainer.options import Options
@@ -73,3 +73,43 @@ class Budget(Options):
 
     tokens: int | None = Field(default=None, ge=1, description="prompt and completion tokens together")
     cost: float | None = Field(default=None, gt=0.0, description="in the currency of the prices, which it needs")
+
+
+Shown = Literal["none", "expert", "golden"]
+"""What a model may know that the student does not: nothing, how the environment's expert would go on, or a solution."""
+
+
+class TeacherOptions(Options):
+    """Who judges and repairs on U2."""
+
+    kind: Literal["expert", "llm", "hybrid"] = Field(
+        default="expert",
+        description="the environment's own expert; a language model; or one that is shown how the expert would go on",
+    )
+    endpoint: EndpointOptions | None = Field(default=None, description="where the model answers; llm and hybrid need it")
+    calls: Literal["two", "combined"] = Field(
+        default="two", description="judge and repair in a question each, or both in the answer to one"
+    )
+    reference: Shown | None = Field(default=None, description="private reference; None: the expert for hybrid, none for llm")
+    history: int | None = Field(default=None, ge=0, description="earlier steps that are shown, the latest; None shows all")
+    prompts: Path | None = Field(default=None, description="folder of prompt files; None takes those that come along")
+    prompt_version: str = Field(default="v1", pattern=r"^[A-Za-z0-9_.-]+$", description="which version of the prompt files")
+    budget: Budget = Budget()
+    prices: Prices | None = None
+
+    @property
+    def shown(self) -> Shown:
+        """The private reference that is shown."""
+        return self.reference or ("expert" if self.kind == "hybrid" else "none")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.kind != "expert" and self.endpoint is None:
+            raise ValueError(f"endpoint: a teacher of kind {self.kind!r} needs one")
+        if self.kind == "expert" and self.reference is not None:
+            raise ValueError("reference: only a language model is shown one")
+        if self.kind == "hybrid" and self.shown != "expert":
+            raise ValueError(f"reference: a hybrid is shown the expert; with {self.reference!r} the kind is 'llm'")
+        if self.budget.cost is not None and self.prices is None:
+            raise ValueError("budget.cost: needs prices")
+        return self

@@ -7,15 +7,17 @@ has failed: that is counted and raised, and nobody takes it for a verdict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import RestepError
 from trainer.dialogue import Message
 from trainer.teacher.cache import AnswerCache, content_key
-from trainer.teacher.endpoint import Endpoint, Reply
 from trainer.teacher.ledger import Purpose
+
+if TYPE_CHECKING:
+    from trainer.teacher.endpoint import Endpoint, Reply
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -23,6 +23,17 @@ def test_where_it_runs_may_change(tmp_path: Path) -> None:
     )
 
 
+TEACHER = "teacher={kind: llm, endpoint: {url: 'http://127.0.0.1:1/v1', model: m}, budget: {tokens: 10}}"
+
+
+def test_what_a_teacher_may_cost_may_change_and_who_it_is_may_not(tmp_path: Path) -> None:
+    RunFolder.claim(load_recipe("demo", [TEACHER]), tmp_path)
+    movable = ["teacher.budget.tokens=99", "teacher.endpoint.url=http://127.0.0.1:2/v1", "teacher.endpoint.timeout=9"]
+    RunFolder.claim(load_recipe("demo", [TEACHER, *movable]), tmp_path)
+    with pytest.raises(RestepError, match=r"was begun with another teacher\.endpoint\.model \(m, not n\)"):
+        RunFolder.claim(load_recipe("demo", [TEACHER, "teacher.endpoint.model=n"]), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [

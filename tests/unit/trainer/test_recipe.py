@@ -96,6 +96,17 @@ def test_a_setting_must_be_a_path_and_a_value(setting: str) -> None:
     assert "--set" in refused([setting])
 
 
+def test_a_teacher_that_is_a_language_model_needs_an_endpoint_and_takes_no_key() -> None:
+    assert refused(["teacher.kind=llm"]) == "teacher: endpoint: a teacher of kind 'llm' needs one"
+    assert "teacher.endpoint.key" in refused(["teacher={kind: llm, endpoint: {url: 'http://h/v1', model: m, key: secret}}"])
+
+
+def test_a_private_reference_needs_privileged_facts() -> None:
+    hybrid = "teacher={kind: hybrid, endpoint: {url: 'http://h/v1', model: m}}"
+    assert load_recipe("demo", [hybrid]).teacher.shown == "expert"
+    assert "teacher.reference" in refused([hybrid, "reflected.privileged=false"])
+
+
 def test_a_missing_file_says_which_recipes_there_are() -> None:
     assert "demo" in refused([], "nowhere.yaml")
 

@@ -1,14 +1,20 @@
+from typing import Any
+
 import pytest
 
+from services.envserver.app import create_app
 from shared.client import EnvironmentClient
 from shared.errors import RestepError
-from shared.protocol import TaskInfo
+from shared.protocol import Decision, TaskInfo
+from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from shared.trajectory import Outcome, Trajectory
-from tests.support.corridor import MAX_STEPS
+from tests.support.corridor import MAX_STEPS, CorridorWorld
+from tests.support.live import live
 from tests.support.scripted import Scripted
 from trainer.reflect import KeepRule, ReflectConfig, collect_reflected
 from trainer.rollout import EpisodeConfig
+from trainer.teacher.base import Repair, Situation, Teacher, Verdict
 from trainer.teacher.expert import ExpertTeacher
 
 TASK = TaskInfo(id="lamp/3", split="train", type="lamp")
@@ -16,11 +22,16 @@ TEACHER = ExpertTeacher("corridor", "1")
 
 
 async def lesson(
-    client: EnvironmentClient, store: TrajectoryStore, *texts: str, limit: int | None = None, **options: object
+    client: EnvironmentClient,
+    store: TrajectoryStore,
+    *texts: str,
+    limit: int | None = None,
+    teacher: Teacher = TEACHER,
+    **options: object,
 ) -> Trajectory:
     """The one episode that comes of these answers of the student."""
     episode, config = EpisodeConfig(max_steps=limit), ReflectConfig.model_validate(options)
-    await collect_reflected("r", [TASK], client, Scripted(*texts), TEACHER, store, episode, config)
+    await collect_reflected("r", [TASK], client, Scripted(*texts), teacher, store, episode, config)
     (trajectory,) = store.trajectories("r")
     return trajectory
 
@@ -173,7 +184,7 @@ async def test_judged_before_it_is_carried_out_a_bad_step_is_held_back(
 async def test_judging_before_ends_too_when_the_corrections_are_used_up(
     corridor: EnvironmentClient, store: TrajectoryStore
 ) -> None:
-    options = {"judge": "before", "per_episode": 0.01, "at_limit": "go_on"}
+    options: dict[str, Any] = {"judge": "before", "per_episode": 0.01, "at_limit": "go_on"}
     trajectory = await lesson(corridor, store, *["wait"] * 9, limit=5, **options)
     assert [p for p, _ in shape(trajectory)] == ["error", "reflection", "correction", "error", "error", "error", "error"]
     assert [step.observation_hash is None for step in trajectory.steps if step.action] == [True] + [False] * 5
@@ -196,6 +207,115 @@ async def test_a_run_is_not_continued_by_another_student(corridor: EnvironmentCl
     other = Scripted("wait", author="another")
     with pytest.raises(RestepError, match="author 'scripted', not 'another'"):
         await collect_reflected("r", [TASK], corridor, other, TEACHER, store, EpisodeConfig(), ReflectConfig())
+
+
+class Suggesting(Teacher):
+    """Judges as the expert does, and corrects by what the test says, one after the other."""
+
+    def __init__(self, *actions: str) -> None:
+        self._actions = iter(actions)
+        self.told: list[tuple[str, Decision, str]] = []
+
+    @property
+    def name(self) -> str:
+        return "suggesting"
+
+    async def judge(self, situation: Situation) -> Verdict:
+        return await TEACHER.judge(situation)
+
+    async def repair(self, situation: Situation, verdict: Verdict) -> Repair:
+        self.told.append((situation.turn.action, verdict.decision, verdict.reason))
+        action = next(self._actions)
+        return Repair("That was wrong.", "I try this.", action, action)
+
+
+async def test_a_correction_that_the_expert_rejects_is_an_error_and_repaired_in_its_turn(
+    corridor: EnvironmentClient, store: TrajectoryStore
+) -> None:
+    teacher = Suggesting("dance", "go to room 1")
+    trajectory = await lesson(corridor, store, "wait", "go to room 2", "go to room 3", "take lamp", teacher=teacher)
+    assert shape(trajectory)[:4] == [
+        ("error", "wait"), ("error", "dance"), ("reflection", None), ("correction", "go to room 1"),
+    ]  # fmt: skip
+    rejected, _, correction = trajectory.steps[1:4]
+    assert (rejected.role, rejected.author, rejected.loss, rejected.repairs) == ("teacher", "suggesting", 0.0, 0)
+    assert rejected.text == "Thought: That was wrong. I try this.\nAction: dance"
+    assert rejected.verdict is not None
+    assert (rejected.verdict.judge, rejected.verdict.decision) == ("expert:corridor 1", "invalid")
+    assert correction.repairs == 1
+    assert correction.verdict is not None
+    assert correction.verdict.decision == "useful"
+    assert teacher.told[1] == ("dance", "invalid", "The corridor does not know that action.")
+    assert trajectory.outcome.success
+
+
+async def test_a_correction_that_loses_the_task_ends_the_episode(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
+    trajectory = await lesson(corridor, store, "wait", "wait", teacher=Suggesting("wedge door"))
+    assert shape(trajectory) == [("error", "wait"), ("error", "wedge door")]
+    assert trajectory.outcome.cause == "fatal_step"
+
+
+async def test_rejected_corrections_count_against_the_limit(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
+    trajectory = await lesson(corridor, store, "wait", limit=6, teacher=Suggesting("dance", "sing", "fly"))
+    assert shape(trajectory) == [("error", "wait"), ("error", "dance"), ("error", "sing")]
+    assert trajectory.outcome.cause == "correction_limit"
+
+
+async def test_an_error_held_back_and_a_rejected_correction(corridor: EnvironmentClient, store: TrajectoryStore) -> None:
+    teacher = Suggesting("dance", "go to room 1")
+    trajectory = await lesson(corridor, store, "wait", judge="before", teacher=teacher)
+    assert [(step.action, step.observation_hash is None) for step in trajectory.steps if step.action] == [
+        ("wait", True), ("dance", False), ("go to room 1", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"check_corrections": False}, {}])
+async def test_corrections_are_believed_where_nobody_checks_them(
+    store: TrajectoryStore, corridor: EnvironmentClient, options: dict[str, bool]
+) -> None:
+    teacher = Believed("dance")
+    if options:
+        trajectory = await lesson(corridor, store, "wait", teacher=teacher, **options)
+    else:
+        async with live(create_app(CorridorWorld(), EnvironmentSettings())) as url, EnvironmentClient(url) as without_expert:
+            trajectory = await lesson(without_expert, store, "wait", teacher=teacher)
+    assert shape(trajectory) == [("error", "wait"), ("reflection", None), ("correction", "dance")]
+    assert trajectory.steps[2].verdict is None
+
+
+class Believed(Suggesting):
+    """Needs no expert."""
+
+    async def judge(self, situation: Situation) -> Verdict:
+        return Verdict(self.name, "needless", "Nothing.")
+
+
+async def test_without_privileged_facts_a_teacher_learns_only_that_it_was_rejected(
+    corridor: EnvironmentClient, store: TrajectoryStore
+) -> None:
+    teacher = Believed("dance", "go to room 1")
+    await lesson(corridor, store, "wait", teacher=teacher, privileged=False)
+    assert teacher.told == [("wait", "needless", "Nothing."), ("dance", "invalid", "")]
+
+
+async def test_the_expert_can_be_asked_about_the_state_before_a_step(
+    corridor: EnvironmentClient, store: TrajectoryStore
+) -> None:
+    class Looking(Believed):
+        ways: list[tuple[int, int]]
+
+        async def judge(self, situation: Situation) -> Verdict:
+            assert situation.before is not None
+            assert situation.here is not None
+            before, here = await situation.before(), await situation.here()
+            self.ways.append((len(before.actions), len(here.actions)))
+            return Verdict(self.name, "useful", "")
+
+    teacher = Looking()
+    teacher.ways = []
+    await lesson(corridor, store, "go to room 1", "wait", "go to room 2", teacher=teacher)
+    assert teacher.ways == [(4, 3), (3, 3), (3, 2)]
+    assert (await corridor.info()).sessions == 0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from shared.store import TrajectoryStore
 from tests.support.outcome import results
 from tests.support.trajectories import Said, sample, trajectory
 from trainer.report import Shown, episodes_worth_showing, render_report, write_report
+from trainer.results import TeacherSummary
+from trainer.teacher.ledger import Spending
 
 
 def test_every_arm_and_its_figures_are_on_the_page() -> None:
@@ -31,6 +33,15 @@ def test_several_environments_have_a_section_each_below_the_table_of_their_means
         assert f'id="{place}"' in section
         for text in (f"an episode of {place}", f"reflected/{place}", f"{place}, split test", "By task type"):
             assert text in section
+
+
+def test_the_teacher_and_its_spending_are_on_the_page() -> None:
+    found = results()
+    taught = TeacherSummary(name="llm:m sciworld/v1", spending=Spending(requests=12, cache_hits=3))
+    place = found.environments["sciworld"].model_copy(update={"teacher": taught})
+    page = render_report(found.model_copy(update={"environments": {"sciworld": place}}), {})
+    assert "llm:m sciworld/v1" in page
+    assert "12 requests, 3 answers from the cache" in page
 
 
 def test_a_figure_that_all_arms_share_is_nobodys_best() -> None:

@@ -64,6 +64,13 @@ def test_another_schema_is_named(tmp_path: Path) -> None:
     assert caught.value.code == "data_corrupt"
 
 
+def test_corrections_that_were_rejected_are_counted_among_the_errors() -> None:
+    document = sample()[0]
+    steps = [step.model_copy(update={"role": "teacher"}) if step.provenance == "error" else step for step in document.steps]
+    summary = summarise_collection([document], [document.model_copy(update={"steps": steps})], failed=0)
+    assert (summary.rejected, summary.steps["error"]) == (1, 1)
+
+
 def test_steps_are_counted_of_kept_trajectories_alone() -> None:
     documents = sample()
     summary = summarise_collection(documents, documents[:1], failed=2)

@@ -7,8 +7,9 @@ import io
 from rich.console import Console
 
 from tests.support.outcome import results
-from trainer.results import Average, Results
-from trainer.table import arms_table, headline
+from trainer.results import Average, Results, TeacherSummary
+from trainer.table import arms_table, headline, teacher_lines
+from trainer.teacher.ledger import Spending
 
 
 def printed(found: Results, width: int = 240) -> str:
@@ -41,6 +42,29 @@ def test_the_table_prints_every_arm_with_its_protocol() -> None:
     for word in ("base", "golden-all", "step", "success %", "limit 20 steps", "greedy", "95% bootstrap"):
         assert word in text
     assert "85.0 [69, 96]" in text
+
+
+def test_what_a_teacher_has_cost_stands_below_the_table() -> None:
+    spent = Spending(
+        requests=1200, unanswered=3, cache_hits=7, malformed=2, failures={"timeout": 1}, prompt_tokens=9000, cost=1.5
+    )
+    found = results()
+    place = found.environments["sciworld"].model_copy(
+        update={"teacher": TeacherSummary(name="llm:m sciworld/v1", spending=spent)}
+    )
+    text = " ".join(printed(found.model_copy(update={"environments": {"sciworld": place}})).split())
+    assert (
+        "teacher, sciworld: llm:m sciworld/v1; 1,200 requests (3 unanswered), 7 answers from the cache, 9,000 + 0 tokens, "
+        "cost 1.50, 2 malformed, given up: timeout 1"
+    ) in text
+
+
+def test_a_teacher_that_costs_nothing_is_not_counted() -> None:
+    found = results()
+    place = found.environments["sciworld"].model_copy(
+        update={"teacher": TeacherSummary(name="expert:sciworld 1", spending=None)}
+    )
+    assert teacher_lines(found.model_copy(update={"environments": {"sciworld": place}})) == []
 
 
 def test_several_environments_have_a_column_and_a_protocol_each_in_a_terminal_of_80_columns() -> None:
