@@ -31,7 +31,8 @@ TASKS = [TaskInfo(id=f"lamp/{size}", split="train", type="lamp") for size in (3,
 async def reflected(
     corridor: EnvironmentClient, store: TrajectoryStore, teacher: Teacher = TEACHER, **options: object
 ) -> list[Trajectory]:
-    config = ReflectConfig.model_validate({"privileged": teacher is not TEACHER, "per_episode": 1.0} | options)
+    believed = {"privileged": teacher is not TEACHER, "per_episode": 1.0, "check_corrections": False}
+    config = ReflectConfig.model_validate(believed | options)
     await collect_reflected("r", TASKS, corridor, Scripted(*LINES), teacher, store, EpisodeConfig(), config)
     return list(store.trajectories("r"))
 
@@ -58,6 +59,16 @@ async def test_a_step_that_was_held_back_is_tried_in_a_fork(corridor: Environmen
     held_back = [step.index for step in one.steps if step.observation_hash is None and step.action]
     found = {step.index: (step.said, step.expert) for step in (await compare(one, corridor)).steps}
     assert [found[index] for index in held_back] == [("harmful", "useful"), ("invalid", "invalid")]
+
+
+async def test_a_correction_that_was_rejected_while_playing_is_a_correction_here(
+    corridor: EnvironmentClient, store: TrajectoryStore
+) -> None:
+    one = (await reflected(corridor, store, check_corrections=True))[0]
+    rejected = [step.index for step in one.steps if step.provenance == "error" and step.role == "teacher"]
+    found = {step.index: (step.kind, step.judge, step.expert) for step in (await compare(one, corridor)).steps}
+    assert rejected
+    assert {found[index] for index in rejected} == {("correction", "mistaken", "needless")}
 
 
 async def test_the_expert_agrees_with_itself(corridor: EnvironmentClient, store: TrajectoryStore) -> None:

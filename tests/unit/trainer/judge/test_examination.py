@@ -40,7 +40,7 @@ def claim(corridor: EnvironmentClient, runs: Path) -> RunFolder:
 
 async def collect(corridor: EnvironmentClient, folder: RunFolder) -> None:
     teacher = Mistaken({"wait": "needless", "go to room 1": "harmful"}, cure="take lamp")
-    config = ReflectConfig(privileged=False, per_episode=1.0, at_limit="go_on")
+    config = ReflectConfig(privileged=False, per_episode=1.0, at_limit="go_on", check_corrections=False)
     student = Scripted("go to room 1", "wait", "dance", "take lamp")
     with folder.store() as store:
         await collect_reflected("reflected/corridor", TASKS, corridor, student, teacher, store, EpisodeConfig(), config)
