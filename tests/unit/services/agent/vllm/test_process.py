@@ -10,7 +10,7 @@ import pytest
 
 from services.agent.checkpoint import open_checkpoint
 from services.agent.settings import AgentSettings
-from services.agent.vllm.process import Installation, arguments, find_vllm
+from services.agent.vllm.process import Installation, arguments, find_vllm, last_words
 from shared.errors import RestepError
 
 
@@ -55,3 +55,17 @@ def test_adapters_get_a_rank_vllm_allocates_for(first: Path) -> None:
 def test_what_the_user_says_comes_last(first: Path) -> None:
     given = told(first, vllm_args="--max-num-seqs 3 --chat-template 'a b'")
     assert (given["--max-num-seqs"], given["--chat-template"]) == ("3", "a b")
+
+
+def test_the_cause_of_an_end_is_told_and_not_that_there_was_one() -> None:
+    cause = "(Worker pid=3) ERROR 11-29 12:11:14 [executor.py:953] safetensors.SafetensorError: invalid header length"
+    wrote = [
+        "(APIServer pid=1) WARNING 11-29 12:10:58 [utils.py:255] This can cause errors like `OSError: Too many open files`",
+        "RuntimeError: an earlier one",
+        cause,
+        "(EngineCore pid=2) ERROR [core.py:1510] Exception: WorkerProc initialization failed. See stack trace for root cause.",
+        "RuntimeError: Engine core initialization failed. See root cause above.",
+    ]
+    assert last_words(wrote) == cause
+    assert last_words(["usage: api_server", "api_server: unrecognized arguments: --no-such"]).endswith("--no-such")
+    assert last_words([]) == "it wrote nothing"
