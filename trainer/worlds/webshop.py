@@ -34,7 +34,7 @@ class WebshopPlays(WorldOptions):
 
     plays: int = Field(default=5000, ge=1, description="episodes played")
     products: int = Field(default=8000, ge=1, description="products of the shop that is played in")
-    share: float = Field(default=0.12, gt=0.0, description="weight of its text among all environments'")
+    share: float = Field(default=0.18, gt=0.0, description="weight of its text among all environments'")
 
 
 class WebshopWorld:
