@@ -48,6 +48,9 @@ class ReactStepRequest(Sampling):
     )
 
     prompt_token_ids: TokenIds
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[], description="texts that end an answer before them, e.g. an observation that the model makes up"
+    )
 
 
 class Usage(_Answer):
@@ -59,7 +62,7 @@ class Usage(_Answer):
 
 
 class AgentTurn(_Answer):
-    """One answer. ``token_ids`` end with the stop id when ``finish_reason`` is ``stop``; ``text`` is without it."""
+    """One answer. ``text`` is without what stopped it: the stop id at the end of ``token_ids``, or a text of ``stop``."""
 
     token_ids: list[int]
     logprobs: list[float] | None

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from services.agent.backends.base import Backend, Served
 from services.agent.settings import AgentSettings
-from services.agent.text import answer_text
+from services.agent.text import complete
 from shared.agent_protocol import AgentInfo, AgentTurn, ReactStepRequest, Usage
 from shared.errors import RestepError
 from shared.protocol import Health
@@ -86,26 +86,27 @@ class AgentService:
         """Sample one answer and read it as a turn. Raises what :meth:`Served.generate` raises, and ``not_ready``."""
         with self.working():
             served = self.backend.current()
-            generation = await served.generate(request.prompt_token_ids, request)
-        text = answer_text(served, generation)
-        turn = parse_turn(text)
+            answer = await complete(served, request.prompt_token_ids, request, request.stop)
+        turn = parse_turn(answer.text)
         self.turns += 1
-        self.cut_off += generation.finish_reason == "length"
+        finish_reason = answer.finish_reason
+        assert finish_reason is not None
+        self.cut_off += finish_reason == "length"
         if turn.error is not None:
             self.format_failures[turn.error] += 1
         return AgentTurn(
-            token_ids=generation.token_ids,
-            logprobs=generation.logprobs if request.logprobs else None,
-            text=text,
+            token_ids=answer.token_ids,
+            logprobs=answer.logprobs if request.logprobs else None,
+            text=answer.text,
             thought=turn.thought,
             action=turn.action,
             format_error=turn.error,
-            finish_reason=generation.finish_reason,
+            finish_reason=finish_reason,
             model=served.checkpoint.model,
             usage=Usage(
                 prompt_tokens=len(request.prompt_token_ids),
-                completion_tokens=len(generation.token_ids),
-                cached_tokens=generation.cached_tokens,
+                completion_tokens=len(answer.token_ids),
+                cached_tokens=answer.cached_tokens,
             ),
         )
 

@@ -45,6 +45,19 @@ async def test_the_stop_id_is_in_the_ids_and_not_in_the_text(client: httpx.Async
     assert (turn["finish_reason"], turn["logprobs"]) == ("stop", None)
 
 
+async def test_a_stop_text_ends_the_answer_before_it_and_the_ids_with_it(client: httpx.AsyncClient) -> None:
+    free = await step(client, stop_token_ids=[])
+    stop = free["text"][len(free["text"]) // 2 :][:2]
+    turn = await step(client, stop_token_ids=[], stop=[stop, "never said"], logprobs=True)
+    assert turn["text"] == free["text"][: free["text"].index(stop)]
+    assert turn["token_ids"] == free["token_ids"][: len(turn["token_ids"])]
+    assert stop in tiny_tokenizer().decode(turn["token_ids"], skip_special_tokens=True)
+    assert (turn["finish_reason"], len(turn["logprobs"])) == ("stop", len(turn["token_ids"]))
+    assert turn["usage"]["completion_tokens"] == len(turn["token_ids"]) < 8
+    refused = await client.post("/v1/react/steps", json={"prompt_token_ids": PROMPT, "stop": [""]})
+    assert refused.status_code == 422
+
+
 async def test_the_answer_is_read_as_a_turn_and_failures_are_counted(client: httpx.AsyncClient) -> None:
     turn = await step(client, stop_token_ids=[])
     read = parse_turn(turn["text"])
