@@ -124,6 +124,17 @@ async def test_greedy_equals_transformers_and_ids_go_round(running: Running) -> 
     assert all(turn.usage.cached_tokens >= 32 for turn in again), "the prefix is not computed again"
 
 
+async def test_a_stop_text_ends_an_answer_before_it(running: Running) -> None:
+    free = await running.client.act(PROMPTS[0], ENDLESS)
+    stop = free.text[len(free.text) // 2 :][:2]
+    body = {"prompt_token_ids": PROMPTS[0], **ENDLESS.model_dump(), "stop": [stop]}
+    async with httpx.AsyncClient(timeout=600) as client:
+        turn = AgentTurn.model_validate((await client.post(f"{running.url}/v1/react/steps", json=body)).json())
+    assert turn.text == free.text[: free.text.index(stop)]
+    assert turn.token_ids == free.token_ids[: len(turn.token_ids)]
+    assert turn.finish_reason == "stop"
+
+
 async def test_logprobs_are_those_of_the_raw_distribution(running: Running) -> None:
     sampling = Sampling(max_tokens=12, temperature=0.6, top_p=0.9, seed=1, stop_token_ids=[], logprobs=True)
     turns = await together(running.client, sampling)
