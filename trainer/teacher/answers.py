@@ -17,8 +17,8 @@ _KEYWORD: Final = re.compile(rf"^{ACTION}\s*", re.IGNORECASE)
 
 
 def _one_line(text: str) -> str:
-    """A text goes into one line of an answer: line breaks would be read as its structure."""
-    flat = " ".join(text.split())
+    """A text goes into one line of an answer: line breaks would be read as its structure, control characters as noise."""
+    flat = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     if not flat:
         raise ValueError("must not be empty")
     return flat

@@ -6,6 +6,7 @@ has failed: that is counted and raised, and nobody takes it for a verdict.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -82,7 +83,11 @@ class _Misfit(Exception):
 
 
 def _read(reply: Reply, shape: type[M]) -> M:
-    """The JSON object in an answer; what a model thinks aloud before it and a fence around it are forgiven."""
+    """The JSON object in an answer.
+
+    Forgiven are what a model thinks aloud before it, a fence around it, and control characters in texts, which
+    grammars of structured output let through.
+    """
     text = reply.text.rpartition(_THOUGHT_ENDS)[2]
     begin, end = text.find("{"), text.rfind("}")
     if reply.cut:
@@ -90,7 +95,9 @@ def _read(reply: Reply, shape: type[M]) -> M:
     if begin < 0 or end < begin:
         raise _Misfit("no JSON object")
     try:
-        return shape.model_validate_json(text[begin : end + 1])
+        return shape.model_validate(json.loads(text[begin : end + 1], strict=False))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise _Misfit(f"no JSON: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _Misfit(": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)) from None

@@ -12,7 +12,7 @@ def correction(**changes: str) -> Correction:
 
 
 def test_texts_become_one_line_and_the_keyword_is_dropped() -> None:
-    said = correction(reflection=" It was\n\nshut. ", action="Action: open  door\n")
+    said = correction(reflection=" It was\n\x00\nshut. ", action="Action: open  door\n")
     assert (said.reflection, said.action) == ("It was shut.", "open door")
 
 
@@ -36,5 +36,6 @@ def test_whatever_a_model_writes_its_action_is_read_from_the_turn_again(reflecti
         said = correction(reflection=reflection, plan=plan, action=action)
     except ValidationError:
         return
+    assert all(text.isprintable() for text in (said.reflection, said.plan, said.action))
     turn = parse_turn(turn_text(f"{said.reflection} {said.plan}", said.action))
     assert (turn.action, turn.error) in [(said.action, None), (said.action, "no thought")]

@@ -59,6 +59,7 @@ async def test_an_answer_is_read_whatever_surrounds_it(tmp_path: Path, text: str
     [
         (Say("I think it is bad."), "no JSON object"),
         (Say('{"reason": "r"}'), "decision: Field required"),
+        (Say('{"reason": r}'), "no JSON: Expecting value"),
         (Say('{"reason": "r", "decision": "bad", "inner": {}}'), "inner.action: Field required"),
         (Say('{"reason": "r", "decision": "correct"}'), "decision: Input should be 'good' or 'bad'"),
         (Say('{"reason": "r", "decision": "good"', "length"), "cut off after 10 tokens"),
@@ -74,6 +75,12 @@ async def test_a_malformed_answer_is_sent_back_once_with_what_is_wrong(tmp_path:
         assert complaint in again[2]["content"]
         assert (await ask(endpoint, cache, WHY, ASKED, Word)).decision == "bad"
     assert len(server.bodies) == 2
+
+
+async def test_control_characters_in_a_text_are_forgiven(tmp_path: Path) -> None:
+    async with asking([Say('{"reason": "a\tb\nc", "decision": "bad", "inner": null}')], tmp_path) as (endpoint, cache, _):
+        assert (await ask(endpoint, cache, WHY, ASKED, Word)).reason == "a\tb\nc"
+        assert (await ask(endpoint, cache, WHY, ASKED, Word)).reason == "a\tb\nc"
 
 
 async def test_malformed_twice_is_a_counted_failure_and_asked_anew_later(tmp_path: Path) -> None:
