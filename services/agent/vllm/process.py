@@ -94,8 +94,12 @@ def arguments(settings: AgentSettings, checkpoint: Checkpoint, installation: Ins
         given += ["--dtype", "float32", "--enforce-eager", "--block-size", "32"]
     if installation.cpu or "kv_mib" in settings.model_fields_set:  # a GPU's memory is divided by vLLM itself
         given += ["--kv-cache-memory-bytes", str(settings.kv_mib << 20)]
-    if "prefill_tokens" in settings.model_fields_set:
-        given += ["--max-num-batched-tokens", str(max(settings.prefill_tokens, settings.max_batch))]
+    at_once = max(settings.prefill_tokens, settings.max_batch)
+    if installation.cpu:  # it dies of a prompt that is read in parts and sampled by a seed
+        at_once = max(at_once, context_length(settings, checkpoint))
+        given += ["--no-enable-chunked-prefill"]
+    if installation.cpu or "prefill_tokens" in settings.model_fields_set:
+        given += ["--max-num-batched-tokens", str(at_once)]
     return given + shlex.split(settings.vllm_args)
 
 
@@ -128,6 +132,7 @@ class VllmProcess:
         environment = _environment(
             {
                 "OMP_NUM_THREADS": str(settings.threads),
+                "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else two servers compute on one core while others are idle
                 "VLLM_SERVER_DEV_MODE": "1",  # the interface that reloads weights
                 "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1" if settings.lora_rank else "0",
                 "VLLM_NO_USAGE_STATS": "1",

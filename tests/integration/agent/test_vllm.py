@@ -133,6 +133,17 @@ async def test_greedy_equals_transformers_and_ids_go_round(running: Running) -> 
     assert all(turn.usage.cached_tokens >= 32 for turn in again), "the prefix is not computed again"
 
 
+async def test_many_long_prompts_are_sampled_at_once(running: Running) -> None:
+    """More tokens than vLLM takes into one pass: it must not cut a prompt that is sampled by a seed."""
+    prompts = [[1, 300 + n, *(20 + (7 * n + place) % 400 for place in range(800))] for n in range(12)]
+    sampling = [Sampling(max_tokens=8, temperature=1.0, seed=n, stop_token_ids=[]) for n in range(len(prompts))]
+    restarts = running.backend.counters()["restarts"]
+    asked = zip(prompts, sampling, strict=True)
+    turns = await asyncio.gather(*(running.client.act(prompt, one) for prompt, one in asked))
+    assert {len(turn.token_ids) for turn in turns} == {8}
+    assert running.backend.counters()["restarts"] == restarts
+
+
 async def test_a_stop_text_ends_an_answer_before_it(running: Running) -> None:
     free = await running.client.act(PROMPTS[0], ENDLESS)
     stop = free.text[len(free.text) // 2 :][:2]

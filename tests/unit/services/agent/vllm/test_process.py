@@ -35,7 +35,8 @@ def test_limits_become_options(first: Path) -> None:
     assert given["--model"] == str(first)
     assert (given["--max-model-len"], given["--max-num-seqs"]) == ("512", "7")
     assert given["--kv-cache-memory-bytes"] == str(3 << 20)
-    assert given["--max-num-batched-tokens"] == "64"
+    assert given["--max-num-batched-tokens"] == "512", "a processor reads a prompt in one pass"
+    assert told(first, cpu=False, prefill_tokens=64)["--max-num-batched-tokens"] == "64"
     assert given["--dtype"] == "float32"
     assert "--enable-lora" not in given
     assert told(first, max_context=9999)["--max-model-len"] == "1024", "the model allows no more"
@@ -44,6 +45,7 @@ def test_limits_become_options(first: Path) -> None:
 def test_a_gpu_keeps_its_own_type_and_memory(first: Path) -> None:
     given = told(first, cpu=False)
     assert not {"--dtype", "--enforce-eager", "--kv-cache-memory-bytes", "--max-num-batched-tokens"} & given.keys()
+    assert "--no-enable-chunked-prefill" not in given
 
 
 def test_adapters_get_a_rank_vllm_allocates_for(first: Path) -> None:
