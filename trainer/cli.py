@@ -239,11 +239,13 @@ def verify(
 ) -> None:
     """Replay stored trajectories against a server: every observation and score must come again."""
     from trainer.folder import RunFolder
+    from trainer.progress import bar
     from trainer.verify import verify_collection
 
-    with _interruptible():
-        count = asyncio.run(verify_collection(RunFolder(run).store(), collection, url))
-    Console().print(f"{count} trajectories replayed, every observation and score the same")
+    console = Console()
+    with _interruptible(), bar(f"replaying {collection}", console) as report:
+        count = asyncio.run(verify_collection(RunFolder(run).store(), collection, url, report))
+    console.print(f"{count} trajectories replayed, every observation and score the same")
 
 
 @app.command()

@@ -22,6 +22,7 @@ from shared.errors import RestepError
 from shared.protocol import TaskInfo
 from shared.store import TrajectoryStore
 from shared.trajectory import Trajectory
+from trainer.concurrency import task_group
 from trainer.options import Options
 from trainer.progress import Progress, Report
 
@@ -112,21 +113,10 @@ async def collect(
     """
     work = _Work(run, tasks, play, store, config, report)
     await work.survey()
-    shared: RestepError | None = None
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(config.concurrency, len(work.todo))):
-                group.create_task(work.worker())
-    except* RestepError as failures:
-        shared = _first(failures)
-    if shared is not None:
-        raise shared
+    async with task_group() as group:
+        for _ in range(min(config.concurrency, len(work.todo))):
+            group.create_task(work.worker())
     return work.summary()
-
-
-def _first(failures: BaseExceptionGroup[RestepError]) -> RestepError:
-    inner = failures.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 class _Work:

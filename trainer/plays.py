@@ -5,7 +5,6 @@ How an environment is played is told by its :class:`trainer.worlds.world.World`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from shared.environment import Environment
 from shared.errors import EngineLost, RestepError
 from shared.protocol import TaskInfo
+from trainer.concurrency import for_each
 from trainer.play import Play, PlayFile
 from trainer.worlds.world import Tasks, World
 
@@ -26,15 +26,13 @@ async def collect_plays(world: World, environment: Environment, file: PlayFile, 
     """
     done = {int(row["number"]) for row in file.rows()}
     tasks = tasks_by_type(environment.tasks(world.split))
-    todo = iter([number for number in range(world.options.plays) if number not in done])
 
-    async def worker() -> None:
-        for number in todo:
-            play = await play_one(world, environment, tasks, random.Random(f"{seed}/{number}"))
-            if play is not None:
-                file.add(number, play)
+    async def add(number: int) -> None:
+        play = await play_one(world, environment, tasks, random.Random(f"{seed}/{number}"))
+        if play is not None:
+            file.add(number, play)
 
-    await asyncio.gather(*(worker() for _ in range(sessions)))
+    await for_each([number for number in range(world.options.plays) if number not in done], add, concurrency=sessions)
 
 
 def tasks_by_type(tasks: Sequence[TaskInfo]) -> Tasks:

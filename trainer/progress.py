@@ -17,12 +17,15 @@ from rich.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A collection so far. ``found`` were finished before it began; ``elapsed`` is in seconds."""
+    """A collection so far. ``found`` were finished before it began; ``elapsed`` is in seconds.
+
+    ``succeeded`` is None where nothing is played that could meet a goal.
+    """
 
     total: int
     found: int
     finished: int
-    succeeded: int
+    succeeded: int | None
     failed: int
     elapsed: float
 
@@ -38,9 +41,9 @@ class Progress:
 
     @property
     def success(self) -> float | None:
-        """Share of the finished episodes that met their goal; None before the first."""
+        """Share of the finished episodes that met their goal; None before the first, and where none could."""
         episodes = self.found + self.finished
-        return self.succeeded / episodes if episodes else None
+        return self.succeeded / episodes if self.succeeded is not None and episodes else None
 
     @property
     def eta(self) -> float | None:

@@ -6,46 +6,28 @@ What was collected on one machine can so be checked on any other, before it is t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
 
 from shared.client import EnvironmentClient, RemoteEpisode
 from shared.errors import RestepError
 from shared.protocol import StepResult
 from shared.store import TrajectoryStore
 from shared.trajectory import Step, Trajectory
+from trainer.concurrency import for_each
+from trainer.progress import Report
 
 _AT_ONCE = 16
 
 
-async def verify_collection(
-    store: TrajectoryStore, run: str, url: str, *, progress: Callable[[int, int], None] | None = None
-) -> int:
+async def verify_collection(store: TrajectoryStore, run: str, url: str, report: Report | None = None) -> int:
     """Replay all trajectories of ``run`` on the server at ``url``; returns how many.
 
-    ``progress`` is told how many of how many are done. Raises ``data_not_found`` for an empty run,
-    ``replay_diverged`` at the first difference.
+    Raises ``data_not_found`` for an empty run, ``replay_diverged`` at the first difference.
     """
     await asyncio.to_thread(store.require, run)
     trajectories = await asyncio.to_thread(lambda: list(store.trajectories(run)))
-    gate = asyncio.Semaphore(_AT_ONCE)
-    done = 0
-
     async with EnvironmentClient(url) as client:
-
-        async def one(trajectory: Trajectory) -> None:
-            nonlocal done
-            async with gate:
-                await replay_trajectory(client, trajectory)
-            done += 1
-            if progress is not None:
-                progress(done, len(trajectories))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for trajectory in trajectories:
-                    group.create_task(one(trajectory))
-        except* RestepError as errors:
-            raise errors.exceptions[0] from None
+        await for_each(trajectories, partial(replay_trajectory, client), concurrency=_AT_ONCE, report=report)
     return len(trajectories)
 
 

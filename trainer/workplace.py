@@ -15,6 +15,7 @@ from shared.client import EnvironmentClient
 from shared.client.agent import AgentClient
 from shared.errors import RestepError
 from trainer.checkpoint import open_base
+from trainer.concurrency import task_group
 from trainer.recipe import EMBEDDED, EnvironmentOptions, Recipe
 from trainer.render import Renderer
 from trainer.rollout import SamplingConfig
@@ -48,12 +49,9 @@ class Workplace:
 
     async def environments(self) -> dict[str, EnvironmentClient]:
         """All of them in the recipe's order; servers that have to be started start side by side."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for name in self._recipe.environments:
-                    group.create_task(self.environment(name))
-        except* RestepError as errors:
-            raise errors.exceptions[0] from None
+        async with task_group() as group:
+            for name in self._recipe.environments:
+                group.create_task(self.environment(name))
         return {name: self._environments[name] for name in self._recipe.environments}
 
     async def _open(self, name: str) -> EnvironmentClient:

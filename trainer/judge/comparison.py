@@ -7,8 +7,7 @@ and the comparison goes on where it was stopped.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -19,6 +18,8 @@ from shared.client import EnvironmentClient, RemoteEpisode
 from shared.errors import RestepError
 from shared.protocol import Decision, StepVerdict
 from shared.trajectory import Step, Trajectory
+from trainer.concurrency import for_each
+from trainer.progress import Report
 from trainer.verify import check_answer, check_start, reopen
 
 DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
@@ -89,7 +90,7 @@ async def compare_all(
     file: ComparisonFile,
     *,
     concurrency: int = 8,
-    progress: Callable[[int, int], None] | None = None,
+    report: Report | None = None,
 ) -> list[ComparedEpisode]:
     """Compare what the file lacks, ``concurrency`` episodes at a time; returns the episodes in the order given.
 
@@ -97,24 +98,14 @@ async def compare_all(
     """
     found = file.episodes()
     missing = [one for one in trajectories if one.id not in found]
-    gate, done = asyncio.Semaphore(concurrency), len(trajectories) - len(missing)
 
-    async def one(trajectory: Trajectory) -> None:
-        nonlocal done
-        async with gate:
-            episode = await compare(trajectory, environment)
+    async def add(trajectory: Trajectory) -> None:
+        episode = await compare(trajectory, environment)
         file.add(episode)
         found[episode.trajectory] = episode
-        done += 1
-        if progress is not None:
-            progress(done, len(trajectories))
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for trajectory in missing:
-                group.create_task(one(trajectory))
-    except* RestepError as errors:
-        raise errors.exceptions[0] from None
+    already = len(trajectories) - len(missing)
+    await for_each(missing, add, concurrency=concurrency, found=already, report=report)
     return [found[trajectory.id] for trajectory in trajectories]
 
 

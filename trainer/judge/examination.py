@@ -16,7 +16,7 @@ from shared.trajectory import Trajectory
 from trainer.folder import RunFolder, collection_name
 from trainer.judge.comparison import ComparedEpisode, ComparisonFile, compare_all
 from trainer.judge.figures import JudgeReport, judge_figures
-from trainer.progress import Progress, bar
+from trainer.progress import bar
 from trainer.recipe import Recipe
 from trainer.versions import environment_versions
 from trainer.workplace import Workplace
@@ -66,11 +66,7 @@ async def _compared(
 ) -> list[ComparedEpisode]:
     file = ComparisonFile(folder.path / FOLDER / f"{name}.jsonl")
     with folder.timed(f"judge, {name}"), bar(f"asking the expert, {name}", console) as report:
-
-        def tell(done: int, total: int) -> None:
-            report(Progress(total, 0, done, done, 0, 0.0))
-
-        return await compare_all(trajectories, environment, file, progress=tell)
+        return await compare_all(trajectories, environment, file, report=report)
 
 
 def _chosen(store: TrajectoryStore, environment: str, limit: int | None) -> list[Trajectory]:

@@ -22,6 +22,7 @@ from shared.protocol import EnvironmentInfo
 from shared.store import TrajectoryStore
 from shared.trajectory import Trajectory
 from trainer.collection import SYSTEMIC
+from trainer.concurrency import task_group
 from trainer.options import Options
 from trainer.peers.conversation import Conversation, Entry, read_conversation
 from trainer.peers.replay import replay
@@ -112,16 +113,13 @@ async def import_entries(
             done, refused = work.intake.imported, len(work.intake.refused)
             report(Progress(len(entries), 0, done, work.succeeded, refused, time.monotonic() - began))
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for entry in entries:
-                waiting.append(group.create_task(work.play(entry)))
-                if len(waiting) == config.concurrency:
-                    await take()
-            while waiting:
+    async with task_group() as group:
+        for entry in entries:
+            waiting.append(group.create_task(work.play(entry)))
+            if len(waiting) == config.concurrency:
                 await take()
-    except* RestepError as errors:
-        raise errors.exceptions[0] from None
+        while waiting:
+            await take()
     return work.intake
 
 

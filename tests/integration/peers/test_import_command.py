@@ -68,7 +68,7 @@ def test_imported_trajectories_are_trained_verified_and_exported(cellar: str, tm
     assert trained.returncode == 0, trained.stderr
     assert orjson.loads((tmp_path / "runs" / "peers" / "arms" / "peers" / "restep.json").read_bytes())["trajectories"] == 6
     verified = restep("verify", tmp_path / "runs" / "peers", "imported/cellar", "--url", cellar)
-    assert verified.stdout.startswith("6 trajectories replayed")
+    assert verified.stdout.splitlines()[-1].startswith("6 trajectories replayed")
     exported = restep("export", tmp_path / "runs" / "peers", "imported/cellar", tmp_path / "out.jsonl")
     assert exported.stdout.startswith("6 trajectories in")
 

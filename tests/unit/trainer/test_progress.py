@@ -6,9 +6,9 @@ from rich.console import Console
 from trainer.progress import Progress, bar, describe
 
 
-def progress(**changes: float) -> Progress:
-    values: dict[str, float] = {"total": 100, "found": 20, "finished": 28, "succeeded": 36, "failed": 2, "elapsed": 15.0}
-    return Progress(**{**values, **changes})  # pyright: ignore[reportArgumentType]  # ints among floats
+def progress(**changes: float | None) -> Progress:
+    values: dict[str, float | None] = {"total": 100, "found": 20, "finished": 28, "succeeded": 36, "failed": 2, "elapsed": 15.0}
+    return Progress(**{**values, **changes})  # pyright: ignore[reportArgumentType]  # ints and None among floats
 
 
 def test_rate_success_and_time_left_count_what_this_run_did() -> None:
@@ -23,6 +23,7 @@ def test_nothing_is_claimed_before_there_is_anything_to_tell() -> None:
     start = progress(found=0, finished=0, succeeded=0, failed=0, elapsed=0.0)
     assert (start.rate, start.success, start.eta) == (0.0, None, None)
     assert describe(start) == "0.0/s"
+    assert describe(progress(succeeded=None)) == "2.0/s · 2 failed · 0:25 left"
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -18,6 +18,7 @@ from tests.support.live import live
 from tests.support.mistaken import Mistaken
 from tests.support.scripted import Scripted
 from trainer.judge.comparison import ComparisonFile, compare, compare_all
+from trainer.progress import Progress
 from trainer.reflect import ReflectConfig, collect_reflected
 from trainer.rollout import EpisodeConfig
 from trainer.teacher.base import Teacher
@@ -94,9 +95,9 @@ async def test_a_comparison_goes_on_where_it_stopped(
     file = ComparisonFile(tmp_path / "judge" / "corridor.jsonl")
     first = await compare_all(played[:1], corridor, file)
     file.path.write_bytes(file.path.read_bytes() + b'{"trajectory": "cut o')
-    seen: list[tuple[int, int]] = []
-    whole = await compare_all(played, corridor, file, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(2, 2)]
+    seen: list[Progress] = []
+    whole = await compare_all(played, corridor, file, report=seen.append)
+    assert [(one.found, one.finished, one.total) for one in seen] == [(1, 1, 2)]
     assert whole[0] == first[0]
     assert list(ComparisonFile(file.path).episodes()) == [one.id for one in played]
 
