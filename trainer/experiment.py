@@ -7,29 +7,27 @@ evaluations are of one environment each; an arm is trained on what its sources h
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from rich.console import Console
 
 from shared.errors import RestepError
-from shared.protocol import EnvironmentInfo, TaskInfo
-from shared.trajectory import Trajectory
+from shared.protocol import EnvironmentInfo
 from trainer.collection import Collected
 from trainer.evaluate import Evaluation, evaluate
 from trainer.finetune import FinetuneResult, finetune_in_thread, load_card
-from trainer.folder import RunFolder, Stage, collection_name
+from trainer.folder import RunFolder, collection_name
 from trainer.golden import collect_golden
 from trainer.peers.conversation import entries
 from trainer.peers.intake import Intake, Target, import_entries
 from trainer.peers.task_finder import TaskFinder, read_ids
 from trainer.progress import bar
-from trainer.recipe import Arm, Recipe, Source
+from trainer.recipe import Arm, Recipe
 from trainer.reflect import collect_reflected
 from trainer.report import episodes_worth_showing, write_report
 from trainer.results import (
@@ -47,7 +45,6 @@ from trainer.results import (
 from trainer.rollout import Player
 from trainer.shipped import NAME as BASE
 from trainer.shipped import locate
-from trainer.split import SplitConfig, half, split_tasks
 from trainer.table import arms_table, spent_line
 from trainer.tasks import select_tasks
 from trainer.teacher.base import Teacher
@@ -55,23 +52,10 @@ from trainer.teacher.endpoint import Endpoint
 from trainer.teacher.ledger import Ledger
 from trainer.teacher.player import EndpointPlayer, Golden
 from trainer.teacher.teachers import Teachers
+from trainer.training_data import STAGES, Sources, TrainingData
 from trainer.training_progress import training_bar
 from trainer.versions import environment_versions, versions
 from trainer.workplace import Workplace
-
-_MIXING_SALT: Final = "golden share"
-_STAGES: Final[dict[Source, Stage]] = {
-    "golden_u1": "golden",
-    "golden_u2": "golden",
-    "reflected_u2": "reflected",
-    "imported": "imported",
-    "unverified": "unverified",
-}
-"""Which collection a source is taken from."""
-_GOLDEN: Final[frozenset[Source]] = frozenset({"golden_u1", "golden_u2"})
-
-Sources = dict[Source, dict[str, list[Trajectory]]]
-"""What an arm is trained on, by source and environment."""
 
 
 class Experiment:
@@ -83,7 +67,7 @@ class Experiment:
         self.store = self.folder.store()
         self._workplace = Workplace(recipe, self.folder.logs)
         self._teachers = Teachers(recipe.teacher, recipe.reflected.judge, self.folder.teacher, self.store)
-        self._split: dict[str, tuple[list[TaskInfo], list[TaskInfo]]] = {}
+        self._data = TrainingData(recipe, self.store, self._workplace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,7 +158,7 @@ class Experiment:
         for name, environment in environments.items():
             episode, run = self.recipe.environments[name].episode, collection_name("reflected", name)
             teacher = await self._teacher(name, await environment.info())
-            _, u2 = await self._halves(name)
+            _, u2 = await self._data.halves(name)
             with self.folder.timed(f"reflected, {name}"), bar(f"reflected trajectories, {name}", self.console) as report:
                 collected = await collect_reflected(
                     run, u2, environment, student, teacher, self.store, episode, self.recipe.reflected, report
@@ -188,7 +172,7 @@ class Experiment:
         arm = self._arm(name)
         if arm.start != BASE and load_card(self.folder.arm(arm.start)) is None:
             await self.train(arm.start)
-        sources = await self._sources(arm)
+        sources = await self._data.sources(arm)
         trajectories = [one for held in sources.values() for of_place in held.values() for one in of_place]
         config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name))
         if load_card(self.folder.arm(name)) is not None:
@@ -227,36 +211,7 @@ class Experiment:
     def _warn(self, text: str) -> None:
         self.console.print(f"[yellow]{text}", soft_wrap=True)
 
-    # --- data ----------------------------------------------------------------------------------------------
-
-    async def _halves(self, name: str) -> tuple[list[TaskInfo], list[TaskInfo]]:
-        """U1 and U2 of an environment; listed once, because every arm asks."""
-        if name not in self._split:
-            tasks = await select_tasks(await self._workplace.environment(name), self.recipe.environments[name].tasks)
-            self._split[name] = split_tasks(tasks, self.recipe.split)
-        return self._split[name]
-
-    async def _sources(self, arm: Arm) -> Sources:
-        """What an arm is trained on. Raises ``data_not_found`` when a source is empty in every environment."""
-        ids = {name: await self._source_ids(name) for name in await self._workplace.environments()}
-        sources: Sources = {}
-        for source in arm.data:
-            held = {name: await self._kept(source, name, of_place.get(source), arm) for name, of_place in ids.items()}
-            if not any(held.values()):
-                raise RestepError("data_not_found", f"no {source} trajectory of {', '.join(held)} was kept; collect some first")
-            sources[source] = held
-        return sources
-
-    async def _source_ids(self, name: str) -> dict[Source, set[str]]:
-        u1, u2 = ({task.id for task in half} for half in await self._halves(name))
-        return {"golden_u1": u1, "golden_u2": u2, "reflected_u2": u2}
-
-    async def _kept(self, source: Source, environment: str, ids: set[str] | None, arm: Arm) -> list[Trajectory]:
-        """What an environment's collection holds of a source for an arm, in the store's order; ``ids`` None takes all."""
-        run = collection_name(_STAGES[source], environment)
-        held = await asyncio.to_thread(lambda: list(self.store.trajectories(run, kept=True)))
-        share = SplitConfig(fraction=arm.golden_share if source in _GOLDEN else 1.0, salt=_MIXING_SALT)
-        return [one for one in held if (ids is None or one.task.id in ids) and half(one.task.id, share) == "U1"]
+    # --- arms ----------------------------------------------------------------------------------------------
 
     def _arm(self, name: str) -> Arm:
         if name not in self.recipe.arms:
@@ -294,8 +249,8 @@ class Experiment:
             arm = recipe.arms.get(name)
             arms[name] = ArmResult(
                 description=arm.description if arm else "the student before training",
-                data=_counts(await self._sources(arm)) if arm else {},
-                training=training_summary(trained[name]) if name in trained else None,
+                data=await self._data.counts(arm) if arm else {},
+                training=TrainingSummary.model_validate(trained[name], from_attributes=True) if name in trained else None,
                 evaluations=found,
                 differences=against[name],
                 average=averaged[name],
@@ -316,9 +271,9 @@ class Experiment:
 
     async def _environment_result(self, name: str, evaluation: Evaluation) -> EnvironmentResult:
         info = await (await self._workplace.environment(name)).info()
-        u1, u2 = await self._halves(name)
+        u1, u2 = await self._data.halves(name)
         held_out = sorted({result.task_id for result in evaluation.results})
-        runs = [collection_name(stage, name) for stage in dict.fromkeys(_STAGES.values())]
+        runs = [collection_name(stage, name) for stage in dict.fromkeys(STAGES.values())]
         return EnvironmentResult(
             protocol=evaluation.protocol,
             versions=environment_versions(info),
@@ -340,21 +295,3 @@ class Experiment:
         everything = list(self.store.trajectories(run))
         kept = list(self.store.trajectories(run, kept=True))
         return summarise_collection(everything, kept, self.store.counts(run).failed)
-
-
-def _counts(sources: Sources) -> dict[str, dict[str, int]]:
-    return {source: {name: len(held) for name, held in by_place.items()} for source, by_place in sources.items()}
-
-
-def training_summary(result: FinetuneResult) -> TrainingSummary:
-    """What the table and the report say of an arm's training."""
-    return TrainingSummary(
-        trajectories=result.trajectories,
-        tokens=result.tokens,
-        trained_tokens=result.trained_tokens,
-        masked_tokens=result.masked_tokens,
-        epochs=result.epochs,
-        seconds=result.seconds,
-        data_hash=result.data_hash,
-        curve=result.curve,
-    )
