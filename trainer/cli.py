@@ -265,10 +265,10 @@ def _with_experiment(
     recipe: str, runs: Path, settings: list[str] | None, work: Callable[[Experiment], Coroutine[Any, Any, object]]
 ) -> None:
     with _interruptible():  # which takes its time to import
-        from trainer.experiment import Experiment
         from trainer.recipe import load_recipe
 
-        chosen = load_recipe(recipe, settings or [])
+        chosen = load_recipe(recipe, settings or [])  # before PyTorch is imported: a wrong recipe is refused at once
+        from trainer.experiment import Experiment
 
         async def run() -> None:
             async with Experiment(chosen, runs, Console()) as experiment:

@@ -7,7 +7,6 @@ The folder holds a Hugging Face checkpoint, ``metrics.jsonl`` with a line for ea
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import threading
@@ -17,11 +16,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import orjson
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from transformers import TrainingArguments, set_seed
 from transformers.utils import logging as transformers_logging
@@ -30,52 +28,19 @@ from shared.errors import RestepError
 from shared.trajectory import Trajectory
 from trainer.attention import use_document_attention
 from trainer.checkpoint import Base, open_base
+from trainer.finetune_config import FinetuneConfig
 from trainer.masked_trainer import MaskedTrainer
-from trainer.options import Options
 from trainer.pack import Pack, PackReport, data_hash, pack
 from trainer.render import Renderer
 from trainer.training_folder import CARD_FILE, TrainingFolder
 from trainer.training_progress import TrainingProgress, TrainingReport
-from trainer.weights import WeightOptions, normalise, step_weights
+from trainer.weights import normalise, step_weights
 
 log = logging.getLogger(__name__)
 
 _TORCH_WRITER: Final = ("inline_container", "PytorchStreamWriter")
 """How a RuntimeError of torch.save can be told: it has no type of its own for a disk that is full."""
 _PACKAGES: Final = ("torch", "transformers", "accelerate")
-
-
-class FinetuneOptions(Options):
-    """How the student is trained; the defaults are those of the golden-trajectory literature (arXiv 2403.02502)."""
-
-    epochs: float = Field(default=3.0, gt=0.0, description="passes over the data")
-    learning_rate: float = Field(default=2e-5, gt=0.0, description="peak of the schedule")
-    schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="after the warm-up")
-    warmup: float = Field(default=0.03, ge=0.0, lt=1.0, description="share of the optimiser steps")
-    weight_decay: float = Field(default=0.0, ge=0.0, description="of AdamW")
-    max_grad_norm: float = Field(default=1.0, ge=0.0, description="gradients are clipped to this norm; 0 does not clip")
-    batch_tokens: int = Field(default=32768, ge=1, description="tokens of an optimiser step over all processes, in whole rows")
-    pack_tokens: int = Field(default=4096, ge=16, description="tokens of a row, which is a micro-batch")
-    max_length: int | None = Field(default=None, ge=16, description="longest trajectory in tokens; None takes the model's")
-    chat_format: str | None = Field(default=None, description="None takes the first that fits the tokenizer")
-    save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
-    bf16: bool = Field(default=False, description="compute products in bfloat16 (autocast); weights stay float32")
-    device: Literal["auto", "cpu"] = Field(default="auto", description="auto takes an accelerator where there is one")
-
-
-class FinetuneConfig(FinetuneOptions):
-    """One fine-tuning."""
-
-    base: str = Field(description="checkpoint to start from: a folder or a Hugging Face name")
-    output: Path = Field(description="folder of the result")
-    seed: int = Field(default=0, description="of packing, order and dropout")
-    weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
-
-    def fingerprint(self, base: str, data: str) -> str:
-        """Identity of the outcome, given the hashes of base and data: not where things lie, nor how fast they go."""
-        body = self.model_dump(mode="json", exclude={"base", "output", "threads", "save_steps"})
-        return hashlib.sha256(orjson.dumps([body, base, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 class FinetuneResult(BaseModel):

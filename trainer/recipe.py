@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from shared.errors import RestepError
 from trainer.evaluate import EvaluateConfig
-from trainer.finetune import FinetuneConfig, FinetuneOptions
+from trainer.finetune_config import FinetuneConfig, FinetuneOptions, WeightOptions
 from trainer.golden import GoldenConfig
 from trainer.options import Options
 from trainer.peers.intake import ImportConfig
@@ -27,7 +27,6 @@ from trainer.shipped import NAME
 from trainer.split import SplitConfig
 from trainer.tasks import TaskSelection
 from trainer.teacher.options import TeacherOptions
-from trainer.weights import WeightOptions
 
 Source = Literal["golden_u1", "golden_u2", "reflected_u2", "imported", "unverified"]
 """D1, D2, the reflected trajectories on U2, and others' trajectories, those that were replayed here and those that were not."""

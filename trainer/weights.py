@@ -8,31 +8,16 @@ function from trajectory to trajectory applied before rendering and needs nothin
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from shared.trajectory import Provenance, Trajectory
-from trainer.options import Options
+from trainer.finetune_config import Normalisation, WeightOptions
 from trainer.render import KINDS, Rendered
 
-Normalisation = Literal["token", "turn", "trajectory"]
 _CONTEXT: Final = (KINDS.index("prompt"), KINDS.index("observation"))
-
-
-class WeightOptions(Options):
-    """Departures from the method's masks; the defaults are the method."""
-
-    mask_errors: bool = Field(default=True, description="false trains error steps like all others (ablation)")
-    normalisation: Normalisation = Field(
-        default="token",
-        description="what counts alike: every trained token, every assistant turn, or every trajectory",
-    )
-    override: dict[Provenance, float] = Field(
-        default={}, description="weight of all steps of a provenance, e.g. reflection: 0.5"
-    )
 
 
 def step_weights(trajectory: Trajectory, options: WeightOptions) -> list[float]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from shared.errors import RestepError
 from tests.support.trajectories import sample
-from trainer.finetune import FinetuneConfig, finetune
+from trainer.finetune import finetune
+from trainer.finetune_config import FinetuneConfig
 from trainer.ranks import leave_together
 
 SETTINGS = {"epochs": 4, "learning_rate": 3e-3, "batch_tokens": 400, "pack_tokens": 200, "save_steps": 3, "threads": 1}

@@ -18,11 +18,12 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArgument
 from tests.support.trajectories import sample
 from trainer.attention import use_document_attention
 from trainer.checkpoint import open_base
+from trainer.finetune_config import Normalisation
 from trainer.masked_trainer import MaskedTrainer
 from trainer.pack import Pack
 from trainer.ranks import leave_together
 from trainer.render import Rendered, Renderer
-from trainer.weights import Normalisation, normalise
+from trainer.weights import normalise
 
 Gradients = dict[str, torch.Tensor]
 

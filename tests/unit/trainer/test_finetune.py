@@ -22,10 +22,10 @@ from tests.support import finetune_process
 from tests.support.tiny_model import tiny_checkpoint
 from tests.support.trajectories import Said, sample, trajectory
 from trainer.checkpoint import open_base
-from trainer.finetune import FinetuneConfig, FinetuneResult, finetune, finetune_in_thread, load_card, prepare
+from trainer.finetune import FinetuneResult, finetune, finetune_in_thread, load_card, prepare
+from trainer.finetune_config import FinetuneConfig, WeightOptions
 from trainer.training_folder import TrainingFolder
 from trainer.training_progress import TrainingProgress
-from trainer.weights import WeightOptions
 
 ROOT = Path(__file__).parents[3]
 WHOLE_STEPS = 8

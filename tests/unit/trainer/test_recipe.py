@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,17 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     refused([], str(path))
+
+
+def test_a_wrong_recipe_is_refused_before_anything_heavy_is_imported() -> None:
+    script = """
+import sys
+from shared.errors import RestepError
+from trainer.cli import app
+try:
+    app(["finetune", "demo", "step", "--set", "finetune.epoch=3"], standalone_mode=False)
+except RestepError as error:
+    print(error.code, error.detail.partition(":")[0], sorted({"torch", "transformers", "matplotlib"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "invalid_recipe finetune.epoch []\n"

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from shared.trajectory import PROVENANCE_LOSS, Trajectory
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import sample, trajectories
+from trainer.finetune_config import WeightOptions
 from trainer.render import KINDS, Renderer
-from trainer.weights import WeightOptions, assistant_tokens, normalise, step_weights, turn_ends, turn_numbers
+from trainer.weights import assistant_tokens, normalise, step_weights, turn_ends, turn_numbers
 
 RENDERER = Renderer.from_tokenizer(tiny_tokenizer())
 

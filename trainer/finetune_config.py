@@ -1,0 +1,64 @@
+"""What a fine-tuning is asked to do: options of a recipe, and the whole of one fine-tuning.
+
+Nothing here imports PyTorch: a recipe is read, and a wrong one refused, without the seconds that takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import orjson
+from pydantic import Field
+
+from shared.trajectory import Provenance
+from trainer.options import Options
+
+Normalisation = Literal["token", "turn", "trajectory"]
+
+
+class WeightOptions(Options):
+    """Departures from the method's masks; the defaults are the method."""
+
+    mask_errors: bool = Field(default=True, description="false trains error steps like all others (ablation)")
+    normalisation: Normalisation = Field(
+        default="token",
+        description="what counts alike: every trained token, every assistant turn, or every trajectory",
+    )
+    override: dict[Provenance, float] = Field(
+        default={}, description="weight of all steps of a provenance, e.g. reflection: 0.5"
+    )
+
+
+class FinetuneOptions(Options):
+    """How the student is trained; the defaults are those of the golden-trajectory literature (arXiv 2403.02502)."""
+
+    epochs: float = Field(default=3.0, gt=0.0, description="passes over the data")
+    learning_rate: float = Field(default=2e-5, gt=0.0, description="peak of the schedule")
+    schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="after the warm-up")
+    warmup: float = Field(default=0.03, ge=0.0, lt=1.0, description="share of the optimiser steps")
+    weight_decay: float = Field(default=0.0, ge=0.0, description="of AdamW")
+    max_grad_norm: float = Field(default=1.0, ge=0.0, description="gradients are clipped to this norm; 0 does not clip")
+    batch_tokens: int = Field(default=32768, ge=1, description="tokens of an optimiser step over all processes, in whole rows")
+    pack_tokens: int = Field(default=4096, ge=16, description="tokens of a row, which is a micro-batch")
+    max_length: int | None = Field(default=None, ge=16, description="longest trajectory in tokens; None takes the model's")
+    chat_format: str | None = Field(default=None, description="None takes the first that fits the tokenizer")
+    save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
+    bf16: bool = Field(default=False, description="compute products in bfloat16 (autocast); weights stay float32")
+    device: Literal["auto", "cpu"] = Field(default="auto", description="auto takes an accelerator where there is one")
+
+
+class FinetuneConfig(FinetuneOptions):
+    """One fine-tuning."""
+
+    base: str = Field(description="checkpoint to start from: a folder or a Hugging Face name")
+    output: Path = Field(description="folder of the result")
+    seed: int = Field(default=0, description="of packing, order and dropout")
+    weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
+
+    def fingerprint(self, base: str, data: str) -> str:
+        """Identity of the outcome, given the hashes of base and data: not where things lie, nor how fast they go."""
+        body = self.model_dump(mode="json", exclude={"base", "output", "threads", "save_steps"})
+        return hashlib.sha256(orjson.dumps([body, base, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
