@@ -36,10 +36,11 @@ def arms_table(results: Results) -> Table:
     title = f"{results.name}: did it help?" + (" (score x 100)" if several else "")
     caption = "\n".join([*(protocol_line(results, name) for name in results.environments), *teacher_lines(results)])
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
+    table.collapse_padding, table.pad_edge = several, not several
     figures = [*results.environments, "mean"] if several else ["success %", "score x 100"]
-    for name in ("arm", *figures, f"vs {results.reference}", "tokens"):
-        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     between = "\n" if several else " "
+    for name in ("arm", *figures, f"vs{between}{results.reference}", "tokens"):
+        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for name, arm in results.arms.items():
         intervals = _of_several(arm) if several else _of_one(arm)
         cells = [f"{percent(interval)}{between}{interval_text(interval)}" for interval in intervals]

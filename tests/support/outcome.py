@@ -83,6 +83,11 @@ SCORES: Mapping[str, Mapping[str, Sequence[float]]] = {
         "golden-all": [0.0, 0.1, 0.0, 0.2, 0.0, 0.1, 0.0, 0.0],
         "step": [1.0, 1.0, 0.5, 1.0, 0.6, 1.0, 0.7, 1.0],
     },
+    "alfworld": {
+        "base": [0.0] * 4,
+        "golden-all": [0.0, 1.0, 0.0, 0.0],
+        "step": [1.0, 1.0, 0.0, 1.0],
+    },
     "webshop": {
         "base": [0.0, 0.1],
         "golden-all": [0.5, 0.7],

@@ -68,11 +68,13 @@ def test_a_teacher_that_costs_nothing_is_not_counted() -> None:
 
 
 def test_several_environments_have_a_column_and_a_protocol_each_in_a_terminal_of_80_columns() -> None:
-    text = printed(results("sciworld", "webshop"), width=80)
+    found = results("sciworld", "alfworld", "webshop")
+    long = found.model_copy(update={"arms": {**found.arms, "step-unmasked": found.arms["base"]}})
+    text = printed(long, width=80)
     header = next(line for line in text.splitlines() if "arm" in line).split()
-    assert header == ["arm", "sciworld", "webshop", "mean", "vs", "golden-all", "tokens"]
+    assert header == ["arm", "sciworld", "alfworld", "webshop", "mean", "golden-all", "tokens"]
     row = next(line for line in text.splitlines() if line.strip().startswith("step")).split()
-    assert row == ["step", "85.0", "65.0", "75.0", "+42.5", "120"]
+    assert row == ["step", "85.0", "75.0", "65.0", "75.0", "+45.0", "120"]
     assert "sciworld, split test, 8 tasks" in text
     assert "webshop, split test, 2 tasks" in text
     assert "…" not in text
