@@ -203,12 +203,12 @@ def report_judge(
     with _interruptible():
         from trainer.folder import RunFolder
         from trainer.judge.examination import examine
-        from trainer.judge.page import judge_table, save_judge_report
+        from trainer.judge.page import judge_tables, save_judge_report
 
         console = Console()
         found = asyncio.run(examine(RunFolder(run), settings or [], console, limit))
         page = save_judge_report(found, run)
-        console.print(judge_table(found))
+        console.print(*judge_tables(found))
         console.print(f"report: {page}", soft_wrap=True)
 
 

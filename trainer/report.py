@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.store import TrajectoryStore
@@ -20,11 +19,16 @@ from trainer.bootstrap import Interval
 from trainer.charts import line_chart
 from trainer.files import write_whole
 from trainer.folder import collection_name
+from trainer.pages import render_page
 from trainer.results import ArmResult, Results
 from trainer.table import headline, interval_text, percent, protocol_line, signed, spent_line
 
 REPORT_FILE: Final = "report.html"
 _STEP_COLUMNS: Final[tuple[Provenance, ...]] = ("golden", "student", "error", "reflection", "correction")
+_COLOURS: Final[Mapping[str, str]] = dict(
+    zip(_STEP_COLUMNS, ("#1a7f4b", "#2457c5", "#9aa1ad", "#8a3ffc", "#b35c00"), strict=True)
+)
+"""The same in every chart, whichever provenances an arm has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,16 @@ def _worth_showing(store: TrajectoryStore, environment: str) -> list[Shown]:
 
 def render_report(results: Results, episodes: Episodes) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("trainer"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2").render(
+    return render_page(
+        "report",
         results=results,
         headline=headline(results),
         averages=_averages(results),
         sections=[_section(results, name, episodes.get(name, ())) for name in results.environments],
         charts=_charts(results),
         facts=_facts(results),
+        seconds=_seconds(results),
+        level=f"{next(iter(results.arms.values())).average.score.level:.0%}",
     )
 
 
@@ -84,6 +88,7 @@ def _section(results: Results, environment: str, episodes: Sequence[Shown]) -> d
         "by_type": _by_type(results, environment),
         "collections": _collections(results, environment),
         "episodes": [_episode(shown) for shown in episodes],
+        "facts": _environment_facts(results, environment),
     }
 
 
@@ -196,7 +201,8 @@ def _charts(results: Results) -> list[dict[str, Any]]:
         caption = f"{name}: loss by provenance."
         if "error" in by_provenance:
             caption += " Error steps are evaluated, never trained." if masked else " Error steps are trained."
-        charts.append((line_chart(by_provenance, x="optimiser step", y="loss", dashed=dashed), caption))
+        chart = line_chart(by_provenance, x="optimiser step", y="loss", dashed=dashed, colours=_COLOURS)
+        charts.append((chart, caption))
     return [{"svg": Markup(svg), "caption": caption} for svg, caption in charts]
 
 
@@ -204,23 +210,34 @@ def _points(curve: Sequence[dict[str, float]], key: str) -> list[tuple[float, fl
     return [(row["step"], row[key]) for row in curve if key in row]
 
 
+def _environment_facts(results: Results, name: str) -> list[tuple[str, str]]:
+    environment = results.environments[name]
+    facts = list(environment.versions.items())
+    facts += [(f"tasks of {part}", f"{len(tasks)}") for part, tasks in environment.tasks.items()]
+    if teacher := environment.teacher:
+        facts += [("teacher", teacher.name)]
+        facts += [("teacher's spending", spent_line(teacher.spending))] if teacher.spending else []
+    return facts
+
+
 def _facts(results: Results) -> list[tuple[str, str]]:
-    facts: list[tuple[str, str]] = []
-    for place, environment in results.environments.items():
-        facts += [(f"protocol, {place}", protocol_line(results, place))]
-        facts += [(f"{name}, {place}", version) for name, version in environment.versions.items()]
-        facts += [(f"tasks of {name}, {place}", f"{len(tasks)}") for name, tasks in environment.tasks.items()]
-        if teacher := environment.teacher:
-            facts += [(f"teacher, {place}", teacher.name)]
-            facts += [(f"teacher's spending, {place}", spent_line(teacher.spending))] if teacher.spending else []
-    facts += [("base student", results.base), ("seed", str(results.seed))]
-    facts += list(results.versions.items())
+    facts = [("base student", results.base), ("seed", str(results.seed)), *results.versions.items()]
     for name, arm in results.arms.items():
         if arm.training:
             facts += [(f"data of {name}", "; ".join([*_sources(arm), f"hash {arm.training.data_hash}"]))]
-    facts += [(f"seconds, {stage}", f"{seconds:.0f}") for stage, seconds in results.seconds.items()]
-    facts += [("created", results.created)]
-    return facts
+    return [*facts, ("created", results.created)]
+
+
+def _seconds(results: Results) -> list[tuple[str, list[str], str]]:
+    """Of every stage in each environment (empty where it is of none in particular), and in all."""
+    stages: dict[str, dict[str, float]] = {}
+    for name, seconds in results.seconds.items():
+        stage, _, place = name.partition(", ")
+        stages.setdefault(stage, {})[place] = seconds
+    return [
+        (stage, [f"{found[p]:,.0f}" if p in found else "" for p in results.environments], f"{sum(found.values()):,.0f}")
+        for stage, found in stages.items()
+    ]
 
 
 def _sources(arm: ArmResult) -> list[str]:

@@ -20,19 +20,26 @@ from trainer.judge.comparison import DECISIONS, Compared, ComparedEpisode
 
 ALL: Final = "all"
 """The environment that stands for all of them: steps are pooled, tasks resampled within their environment."""
+NONE: Final = "none"
+"""What a judge said that gave no usable verdict."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Detection(_Part):
-    """Of errors as such, or of one kind. ``expert`` and ``judge`` count what each calls so; None: nothing to divide by."""
+class KindDetection(_Part):
+    """Of errors of one kind. ``expert`` and ``judge`` count what each calls so; None: nothing to divide by."""
 
     expert: int
     judge: int
     precision: Interval | None
     recall: Interval | None
+
+
+class Detection(KindDetection):
+    """Of errors of any kind. Only here do precision and recall count the same hits, so that there is an F1."""
+
     f1: Interval | None
 
 
@@ -46,7 +53,7 @@ class JudgeFigures(_Part):
     steps: int
     unjudged: int
     errors: Detection
-    kinds: dict[Decision, Detection]
+    kinds: dict[Decision, KindDetection]
     corrections: int
     corrections_help: Interval | None
     confusion: dict[Decision, dict[str, int]]
@@ -98,19 +105,15 @@ def _figures(
     def ratio(count: Count, kind: str = "verdict") -> Interval | None:
         return stratified_ratio([_by_task(group, kind, count) for group in groups], bootstrap)
 
-    def detection(expert: frozenset[Decision], said: frozenset[Decision]) -> Detection:
-        return Detection(
-            expert=sum(step.expert in expert for step in verdicts),
-            judge=sum(step.said in said for step in verdicts),
-            precision=ratio(lambda step: (step.said in said and step.expert in wrong, step.said in said)),
-            recall=ratio(lambda step: (step.expert in expert and step.said in wrong, step.expert in expert)),
-            f1=ratio(
-                lambda step: (
-                    (step.said in said and step.expert in wrong) + (step.expert in expert and step.said in wrong),
-                    (step.said in said) + (step.expert in expert),
-                )
-            ),
+    def detection(called: frozenset[Decision]) -> KindDetection:
+        return KindDetection(
+            expert=sum(step.expert in called for step in verdicts),
+            judge=sum(step.said in called for step in verdicts),
+            precision=ratio(lambda step: (step.said in called and step.expert in wrong, step.said in called)),
+            recall=ratio(lambda step: (step.expert in called and step.said in wrong, step.expert in called)),
         )
+
+    f1 = ratio(lambda step: (2 * (step.said in wrong and step.expert in wrong), (step.said in wrong) + (step.expert in wrong)))
 
     return JudgeFigures(
         judge=judge,
@@ -119,8 +122,8 @@ def _figures(
         tasks=len({(episode.environment, episode.task) for group in groups for episode in group}),
         steps=len(verdicts),
         unjudged=sum(step.said is None for step in verdicts),
-        errors=detection(wrong, wrong),
-        kinds={kind: detection(frozenset({kind}), frozenset({kind})) for kind in DECISIONS if kind in wrong},
+        errors=Detection(**dict(detection(wrong)), f1=f1),
+        kinds={kind: detection(frozenset({kind})) for kind in DECISIONS if kind in wrong},
         corrections=len(corrections),
         corrections_help=ratio(lambda step: (step.expert not in wrong, True), "correction"),
         confusion=_confusion(verdicts),
@@ -147,6 +150,6 @@ def _confusion(verdicts: Sequence[Compared]) -> dict[Decision, dict[str, int]]:
     table: dict[Decision, dict[str, int]] = {}
     for step in verdicts:
         row = table.setdefault(step.expert, {})
-        said = step.said or "none"
+        said = step.said or NONE
         row[said] = row.get(said, 0) + 1
     return {decision: table[decision] for decision in DECISIONS if decision in table}

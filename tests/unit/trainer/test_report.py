@@ -29,9 +29,16 @@ def test_several_environments_have_a_section_each_below_the_table_of_their_means
     assert "75.0" in summary
     assert len(sections) == 2
     assert "golden_u1: 3 sciworld, 3 webshop; hash 00ff" in sections[-1]
+    assert "<tr><td>golden</td><td>1</td><td></td><td>1</td></tr>" in sections[-1]
     for place, section in zip(("sciworld", "webshop"), sections, strict=True):
         assert f'id="{place}"' in section
-        for text in (f"an episode of {place}", f"reflected/{place}", f"{place}, split test", "By task type"):
+        for text in (
+            f"an episode of {place}",
+            f"reflected/{place}",
+            f"{place}, split test",
+            "By task type",
+            f"{place} engine 1",
+        ):
             assert text in section
 
 

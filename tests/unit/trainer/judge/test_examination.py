@@ -18,7 +18,7 @@ from trainer.cli import app
 from trainer.folder import RunFolder
 from trainer.judge.examination import examine
 from trainer.judge.figures import JudgeReport
-from trainer.judge.page import judge_table, render_judge_page, save_judge_report
+from trainer.judge.page import judge_tables, render_judge_page, save_judge_report
 from trainer.recipe import Recipe
 from trainer.reflect import ReflectConfig, collect_reflected
 from trainer.rollout import EpisodeConfig
@@ -61,14 +61,18 @@ async def test_a_run_is_examined_and_shown(corridor: EnvironmentClient, tmp_path
 
     named = report.figures[0].model_copy(update={"judge": "<script>"})
     assert "<script>" not in render_judge_page(report.model_copy(update={"figures": [named]}))
+    unread = found.model_copy(update={"unjudged": 1, "confusion": {"needless": {"none": 1}}})
+    assert "no verdict" in render_judge_page(report.model_copy(update={"figures": [unread]}))
     page = save_judge_report(report, folder.path).read_text()
     assert "mistaken · corridor" in page
+    assert "no verdict" not in page
     assert JudgeReport.model_validate_json((folder.path / "judge.json").read_bytes()) == report
     console = Console(file=io.StringIO(), width=100, record=True)
-    console.print(judge_table(report))
+    console.print(*judge_tables(report))
     printed = console.export_text()
     assert "mistaken" in printed
     assert "needless" in printed
+    assert "10 steps" in printed
 
     few = await examine(folder, [], Console(file=io.StringIO()), limit=1)
     assert few.figures[0].episodes == 1
