@@ -36,7 +36,7 @@ from trainer.plays import collect_plays
 from trainer.pretrain_loop import LOG, PretrainLoop, Schedule, Shape
 from trainer.ranks import end_with_parent
 from trainer.recipe import lay_over
-from trainer.vocabulary import build_tokenizer, load_tokenizer
+from trainer.vocabulary import build_tokenizer, forms, load_tokenizer
 from trainer.worlds.table import PlayOptions, worlds
 from trainer.worlds.world import World
 
@@ -51,7 +51,7 @@ PROBED: Final = 40
 class VocabularyOptions(Options):
     """The sizes of the tokenizer's parts."""
 
-    words: int = Field(default=1800, ge=260, description="byte-level BPE")
+    words: int = Field(default=1100, ge=260, description="byte-level BPE")
     phrases: int = Field(default=800, ge=0, description="fixed phrases")
 
 
@@ -175,6 +175,7 @@ class Tokenizers:
             phrases=sizes.phrases,
             instructions=[system_prompt(world.instruction) for world in self._config.worlds.values()],
             whole=list(dict.fromkeys(word for world in self._config.worlds.values() for word in world.words)),
+            codes=[code for world in self._config.worlds.values() for code in world.codes()],
             varied=texts[True],
             fixed=fixed,
         )
@@ -222,7 +223,9 @@ def _train(rank: int, config: PretrainConfig, rendezvous: Path) -> None:
 def _probe(world: World, plays: Sequence[Play], names: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> CopyProbe:
     rng = random.Random(0)
     told = [tell(play, world, rng) for play in plays if held_out(play) and play.kind != "expert"]
-    return CopyProbe([dialogue[:14] for dialogue in told if dialogue][:PROBED], [*names, *world.words], tokenizer)
+    return CopyProbe(
+        [dialogue[:14] for dialogue in told if dialogue][:PROBED], [*names, *world.codes(), *forms(world.words)], tokenizer
+    )
 
 
 def command(config: PretrainConfig) -> str:

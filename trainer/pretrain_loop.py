@@ -103,8 +103,23 @@ def make_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
     )
     model: Any = LlamaForCausalLM(config)
     with torch.no_grad():
+        start_alike(model.model.embed_tokens.weight, tokenizer)
         model.lm_head.weight.copy_(model.model.embed_tokens.weight)
     return model
+
+
+def start_alike(rows: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Draw the rows of one word together, with and without its blank, in lower case and as in a title, to a cosine of 0.64.
+
+    So a word can be found and copied from where it is written in another form before that is learned. In place;
+    ``rows`` has shape (vocabulary, width).
+    """
+    first: dict[str, int] = {}
+    for number in range(len(rows)):
+        word = cast(str, tokenizer.convert_ids_to_tokens(number)).replace("Ġ", " ").strip().lower()
+        shared = first.setdefault(word, number)
+        if word and shared != number:
+            rows[number] = 0.64 * rows[shared] + (1 - 0.64**2) ** 0.5 * rows[number]
 
 
 def weighted_nll(model: Any, block: Block, *, half: bool) -> torch.Tensor:

@@ -8,6 +8,7 @@ text has ids and decodes to itself.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -42,6 +43,24 @@ def _bpe(texts: Iterable[str], size: int) -> Tokenizer:
     return tokenizer
 
 
+def forms(words: Iterable[str]) -> list[str]:
+    """Words in lower case and as in a title, each with and without the blank before it."""
+    return [f"{blank}{written}" for word in words for written in (word, word.title()) for blank in ("", " ")]
+
+
+def _with_words(tokenizer: Tokenizer, words: Sequence[str]) -> Tokenizer:
+    """The same tokenizer with every form of ``words`` in its vocabulary, to be taken before any merge is tried.
+
+    Unlike an added token, such a word is never found inside a longer one. ``words`` are ASCII letters.
+    """
+    settings = json.loads(tokenizer.to_str())
+    known = settings["model"]["vocab"]
+    for form in forms(words):
+        known.setdefault(form.replace(" ", "Ġ"), len(known))  # a blank as byte-level BPE writes it
+    settings["model"]["ignore_merges"] = True
+    return Tokenizer.from_str(json.dumps(settings))
+
+
 def fixed_phrases(texts: Iterable[str], names: Sequence[str], count: int, weigh: Tokenizer) -> list[str]:
     """The phrases between names that save most tokens. A phrase never crosses the line that opens an action."""
     ordered = sorted(names, key=len, reverse=True)
@@ -66,19 +85,20 @@ def build_tokenizer(
     phrases: int,
     instructions: Sequence[str],
     whole: Sequence[str] = (),
+    codes: Sequence[str] = (),
     varied: Sequence[str] = (),
     fixed: Sequence[str] = (),
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedTokenizerFast]:
     """The tokenizer, and a sibling with the same ids that knows no phrases (to read the same text word by word).
 
     ``instructions`` are the system texts; they are cut into a few phrases of their own, because one opens every episode.
-    ``whole`` words are single tokens wherever they stand, without the blank before them. From ``varied`` texts words are
-    learned but no phrases; ``fixed`` are the phrases that they are known to have.
+    ``whole`` words are single tokens in all their :func:`forms`, ``codes`` as they are. From ``varied`` texts parts of
+    words are learned but no phrases; ``fixed`` are the phrases that they are known to have.
     """
-    base = _bpe([*texts, *varied], words)
+    base = _with_words(_bpe([*texts, *varied], words), whole)
     whole_names = [f" {name}" for name in names if len(base.encode(f" {name}").ids) > 1]
     base.add_tokens([AddedToken(name, normalized=False) for name in whole_names])
-    base.add_tokens([AddedToken(word, normalized=False, single_word=True) for word in whole])
+    base.add_tokens([AddedToken(code, normalized=False, single_word=True) for code in codes])
     plain = Tokenizer.from_str(base.to_str())
     chosen = dict.fromkeys(
         [

@@ -38,7 +38,7 @@ class AlfworldPlays(WorldOptions):
     """How ALFWorld is played."""
 
     plays: int = Field(default=8000, ge=1, description="episodes played")
-    share: float = Field(default=0.35, gt=0.0, description="weight of its text among all environments'")
+    share: float = Field(default=0.33, gt=0.0, description="weight of its text among all environments'")
     rooms: int = Field(default=1500, ge=1, description="training rooms made to be played in")
     rooms_seed: int = Field(default=2, description="of the rooms; those that come with restep are of seed 1")
 
@@ -55,6 +55,10 @@ class AlfworldWorld:
 
     def __init__(self, options: AlfworldPlays) -> None:
         self.options = options
+
+    def codes(self) -> Sequence[str]:
+        """None."""
+        return ()
 
     def environment(self, folder: Path) -> Environment:
         """The direct engine on rooms of its own, made in ``folder`` the first time."""

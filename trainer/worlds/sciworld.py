@@ -32,7 +32,7 @@ class SciworldPlays(WorldOptions):
     """How ScienceWorld is played."""
 
     plays: int = Field(default=4400, ge=1, description="episodes played")
-    share: float = Field(default=0.5, gt=0.0, description="weight of its text among all environments'")
+    share: float = Field(default=0.42, gt=0.0, description="weight of its text among all environments'")
     easy: float = Field(default=0.75, ge=0.0, le=1.0, description="share of episodes with the simplification `easy`")
     unseen: tuple[str, ...] = Field(
         default=("find-", "lifespan-", "mendelian-"),
@@ -53,6 +53,10 @@ class SciworldWorld:
 
     def __init__(self, options: SciworldPlays) -> None:
         self.options = options
+
+    def codes(self) -> Sequence[str]:
+        """None."""
+        return ()
 
     def environment(self, folder: Path) -> Environment:
         """The simulator. Raises ``missing_extra``."""

@@ -20,6 +20,7 @@ from shared.protocol import TaskInfo
 from trainer.dialogue import Message
 from trainer.play import Kind, Play, PlayStep
 from trainer.worlds import webshop_exercises as exercises
+from trainer.worlds.webshop_numbers import product_numbers, renumbered
 from trainer.worlds.webshop_phrases import phrases
 from trainer.worlds.webshop_stock import open_shop
 from trainer.worlds.webshop_telling import MISTAKES, errand_goal, thought
@@ -34,7 +35,7 @@ class WebshopPlays(WorldOptions):
 
     plays: int = Field(default=5000, ge=1, description="episodes played")
     products: int = Field(default=8000, ge=1, description="products of the shop that is played in")
-    share: float = Field(default=0.18, gt=0.0, description="weight of its text among all environments'")
+    share: float = Field(default=0.25, gt=0.0, description="weight of its text among all environments'")
 
 
 class WebshopWorld:
@@ -49,6 +50,10 @@ class WebshopWorld:
 
     def __init__(self, options: WebshopPlays) -> None:
         self.options = options
+
+    def codes(self) -> Sequence[str]:
+        """Numbers of products."""
+        return product_numbers()
 
     def environment(self, folder: Path) -> Environment:
         """A shop made for this, kept in ``folder``."""
@@ -72,12 +77,12 @@ class WebshopWorld:
                 return Play(kind, task.id, episode.goal, episode.observation, ())
             walk = Walk(episode, trip, rng)
             await (walk.wander() if kind == "wander" else walk.errand())
-            return Play(kind, task.id, episode.goal, episode.observation, tuple(walk.steps))
+            return Play(kind, task.id, episode.goal, episode.observation, renumbered(walk.steps, rng))
         finally:
             await episode.close()
 
     def names(self, observation: str) -> list[str]:
-        """None: there are too many to be single tokens, and they are copied letter by letter."""
+        """None: what the shop's things are called is put together of its words."""
         return []
 
     def failed(self, step: PlayStep) -> bool:

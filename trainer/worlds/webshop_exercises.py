@@ -17,6 +17,7 @@ from shared.react import first_message, turn_text
 from trainer.dialogue import Message, reciting, repeating
 from trainer.play import PlayStep
 from trainer.worlds import webshop_words as vocabulary
+from trainer.worlds.webshop_numbers import product_numbers
 from trainer.worlds.webshop_telling import asked, thought
 from trainer.worlds.webshop_walk import SEPARATOR, Offer, offers
 from trainer.worlds.webshop_wish import Wish
@@ -32,9 +33,10 @@ def copying(rng: random.Random) -> list[Message]:
     if kind < 5:
         return searching(rng)
     if kind < 7:
-        made = [Offer(vocabulary.asin(rng), vocabulary.words(rng, 4).title(), f"${_price(rng)}") for _ in range(4)]
+        numbers = rng.sample(product_numbers(), 4)
+        made = [Offer(number, vocabulary.words(rng, 4).title(), f"${_price(rng)}") for number in numbers]
         return opening(SEPARATOR.join(part for offer in made for part in (offer.asin, offer.title, offer.price)), made, rng)
-    some = [rng.choice((vocabulary.style, vocabulary.size, vocabulary.colour, vocabulary.asin))(rng) for _ in range(8)]
+    some = [rng.choice((vocabulary.style, vocabulary.size, vocabulary.colour, _number))(rng) for _ in range(8)]
     return repeating(some[: rng.randint(4, 8)]) if kind == 7 else reciting(some[:5], rng)
 
 
@@ -98,7 +100,7 @@ def _product(rng: random.Random) -> Product:
     options = {name.lower(): tuple(vocabulary.values(name, rng.randint(2, 7), rng)) for name in names}
     price = float(_price(rng))
     return Product(
-        asin=vocabulary.asin(rng),
+        asin=_number(rng),
         category="",
         query="",
         product_category="",
@@ -110,6 +112,10 @@ def _product(rng: random.Random) -> Product:
         options=options,
         attributes=(),
     )
+
+
+def _number(rng: random.Random) -> str:
+    return rng.choice(product_numbers())
 
 
 def _price(rng: random.Random) -> str:

@@ -1,7 +1,7 @@
 """Words for made-up shops, put together at random: what a product comes in cannot be known and has to be read and copied.
 
-Most are words of shops, each a token of its own: copying is learned from those, since to copy letter by letter comes
-much later. Some are invented from syllables, without end. Sizes have the forms of real catalogues.
+Most are words of shops, tokens of their own in all their forms: copying is learned from those, since to copy letter by
+letter comes much later. Some are invented from syllables, without end. Sizes have the forms of real catalogues.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(text.split(", "))
 
 
-_INVENTED: Final = 0.12
+_INVENTED: Final = 0.05
 KNOWN: Final = sorted(
     {
         *COLOURS,
@@ -31,8 +31,10 @@ KNOWN: Final = sorted(
                 *kind.features,
                 *kind.uses,
                 *(v for values in kind.options.values() for v in values),
+                *kind.nouns,
+                *kind.brands,
             )
-            for word in phrase.split()
+            for word in phrase.lower().split()
             if word.isalpha()
         ),
     }
@@ -60,11 +62,6 @@ def word(rng: random.Random) -> str:
 def words(rng: random.Random, most: int) -> str:
     """One to ``most`` words."""
     return " ".join(word(rng) for _ in range(rng.randint(1, most)))
-
-
-def asin(rng: random.Random) -> str:
-    """The number of a product."""
-    return "B0" + "".join(rng.choices("0123456789BCDFGHJKLMNPQRSTVWXYZ", k=8))
 
 
 def colour(rng: random.Random) -> str:

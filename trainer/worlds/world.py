@@ -40,7 +40,7 @@ class World(Protocol):
     places: ClassVar[Sequence[str]]
     """Names that belong into the vocabulary whether they were seen or not."""
     words: ClassVar[Sequence[str]]
-    """Words that are single tokens wherever they stand, for what is put together of them and copied."""
+    """Words that are single tokens in lower case and as in a title, for what is put together of them and copied."""
     phrases: ClassVar[Sequence[str]]
     """Its fixed wording, where what often comes need not be fixed; empty where phrases are learned from its text."""
     kinds: ClassVar[Mapping[Kind, float]]
@@ -49,6 +49,10 @@ class World(Protocol):
     @property
     def options(self) -> WorldOptions:
         """How much is played and told."""
+        ...
+
+    def codes(self) -> Sequence[str]:
+        """What is a single token and written in one way alone, such as the number of a product."""
         ...
 
     def environment(self, folder: Path) -> Environment:

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from trainer.vocabulary import build_tokenizer
 from trainer.worlds.webshop_exercises import choosing
+from trainer.worlds.webshop_numbers import product_numbers
 from trainer.worlds.webshop_phrases import phrases
 from trainer.worlds.webshop_words import KNOWN
 
@@ -27,6 +28,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
         instructions=[],
         varied=[*told, *often],
         whole=KNOWN,
+        codes=product_numbers(),
         fixed=phrases(),
     )[0]
 
@@ -48,8 +50,19 @@ def test_a_value_has_the_same_tokens_wherever_it_stands(tokenizer: PreTrainedTok
 def test_a_word_of_shops_is_one_token_wherever_it_stands(tokenizer: PreTrainedTokenizerFast) -> None:
     for word in ("navy", "coconut", "waist"):
         [token] = tokenizer.encode(word)
-        for text in (f"click[{word}]", f"soft {word} mugs", f"color: {word}, and", f"[SEP] {word} [SEP]"):
+        for text in (f"click[{word}]", f"color: {word}, and", f"Mug [SEP] {word} [SEP]"):
             assert tokenizer.encode(text).count(token) == 1
+        for form in (f" {word}", f" {word.title()}", word.title()):
+            assert len(tokenizer.encode(form)) == 1
+            assert len(tokenizer.encode(f"{form}nesses")) > 1
+
+
+def test_a_number_of_a_product_is_one_token_wherever_it_stands(tokenizer: PreTrainedTokenizerFast) -> None:
+    for number in product_numbers()[:50]:
+        [token] = tokenizer.encode(number)
+        for text in (f"click[{number}]", f"[SEP] {number} [SEP] Navy Mug", f"open {number}."):
+            assert tokenizer.encode(text).count(token) == 1
+        assert len(tokenizer.encode(f"{number}A")) > 1
 
 
 def test_pages_are_short_in_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
