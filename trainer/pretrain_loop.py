@@ -61,7 +61,7 @@ class Shape(Options):
 class Schedule(Options):
     """How long and how fast. The rate warms up, stays, and falls linearly to zero over the last ``decay`` share."""
 
-    tokens: int = Field(default=20_000_000, ge=1, description="budget; the curriculum's stages are shares of it")
+    tokens: int = Field(default=16_000_000, ge=1, description="budget; the curriculum's stages are shares of it")
     batch_tokens: int = Field(default=6000, ge=64, description="tokens of a step, over all processes")
     block_tokens: int = Field(default=4096, ge=64, description="tokens of a forward pass, padding included")
     rate: float = Field(default=3e-3, gt=0.0, description="AdamW's, for embeddings, head and norms")

@@ -31,7 +31,7 @@ from trainer.worlds.world import Tasks, WorldOptions
 class SciworldPlays(WorldOptions):
     """How ScienceWorld is played."""
 
-    plays: int = Field(default=4400, ge=1, description="episodes played")
+    plays: int = Field(default=3700, ge=1, description="episodes played")
     share: float = Field(default=0.42, gt=0.0, description="weight of its text among all environments'")
     easy: float = Field(default=0.75, ge=0.0, le=1.0, description="share of episodes with the simplification `easy`")
     unseen: tuple[str, ...] = Field(
