@@ -21,7 +21,7 @@ from trainer.play import Play
 from trainer.vocabulary import END, START
 from trainer.worlds.world import World
 
-EXERCISES: Final = ((0.13, 0.75, 320), (0.75, 0.45, 700), (1.01, 0.25, 1400))
+EXERCISES: Final = ((0.06, 0.75, 320), (0.5, 0.4, 900), (1.01, 0.2, 1700))
 """The curriculum: up to this share of the budget, this share of exercises, documents of at most so many tokens."""
 PLAIN: Final = 0.06
 """Share of documents read word by word, so that text without the known phrases is not strange."""

@@ -25,6 +25,7 @@ from torch import distributed
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from trainer.induction import begin_with_induction
 from trainer.mixture import Block, Mixture
 from trainer.options import Options
 
@@ -45,6 +46,7 @@ class Shape(Options):
     kv_heads: int = Field(default=2, ge=1, description="heads that hold keys and values; the agent's memory traffic")
     feed_forward: int = Field(default=352, ge=8, description="width inside a block")
     positions: int = Field(default=2048, ge=64, description="longest context in tokens")
+    theta: float = Field(default=1e6, gt=1.0, description="base of the rotary positions; a larger one compares tokens further")
 
     @property
     def heads(self) -> int:
@@ -61,7 +63,7 @@ class Shape(Options):
 class Schedule(Options):
     """How long and how fast. The rate warms up, stays, and falls linearly to zero over the last ``decay`` share."""
 
-    tokens: int = Field(default=16_000_000, ge=1, description="budget; the curriculum's stages are shares of it")
+    tokens: int = Field(default=12_000_000, ge=1, description="budget; the curriculum's stages are shares of it")
     batch_tokens: int = Field(default=6000, ge=64, description="tokens of a step, over all processes")
     block_tokens: int = Field(default=4096, ge=64, description="tokens of a forward pass, padding included")
     rate: float = Field(default=3e-3, gt=0.0, description="AdamW's, for embeddings, head and norms")
@@ -96,6 +98,8 @@ def make_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
         head_dim=shape.head,
         intermediate_size=shape.feed_forward,
         max_position_embeddings=shape.positions,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.theta},
+        attention_bias=True,
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=cast(int, tokenizer.eos_token_id),
@@ -105,6 +109,7 @@ def make_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
     with torch.no_grad():
         start_alike(model.model.embed_tokens.weight, tokenizer)
         model.lm_head.weight.copy_(model.model.embed_tokens.weight)
+    begin_with_induction(model, seed)
     return model
 
 

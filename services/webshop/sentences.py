@@ -25,9 +25,9 @@ def turn_page(page: int) -> str:
     return f"Nothing on page {page} {FITS}, so I look at the next page."
 
 
-def open_product(name: str, price: str, fits: str) -> str:
-    """On opening a product by its title or number."""
-    return f"{name} at {price} {fits}, so I open it."
+def open_product(number: str, fits: str) -> str:
+    """On opening a product by its number: what is clicked on, and much shorter than its title."""
+    return f"{number} {fits}, so I open it."
 
 
 def choose(wanted: str, value: str) -> str:

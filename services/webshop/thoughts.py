@@ -64,9 +64,7 @@ def _going_back(planner: Planner, state: State, way: Way) -> list[str]:
 
 
 def _opening(planner: Planner, way: Way) -> list[str]:
-    product = planner.world.shop.catalogue[way.number]
-    names = (product.name, product.asin)
-    return [sentences.open_product(name, product.price_text, _fits(way)) for name in names]
+    return [sentences.open_product(planner.world.shop.catalogue[way.number].asin, _fits(way))]
 
 
 def _choosing(planner: Planner, way: Way) -> list[str]:

@@ -36,8 +36,8 @@ _PAGES: Final = (
 _THOUGHTS: Final = (
     sentences.search(_SLOT),
     sentences.AGAIN,
-    sentences.open_product(_SLOT, f"${_SLOT}", sentences.FITS),
-    sentences.open_product(_SLOT, f"${_SLOT}", sentences.NEAREST),
+    sentences.open_product(_SLOT, sentences.FITS),
+    sentences.open_product(_SLOT, sentences.NEAREST),
     sentences.choose(_SLOT, _SLOT),
     sentences.buy(chosen=True),
     sentences.buy(chosen=False),

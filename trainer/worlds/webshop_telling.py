@@ -36,10 +36,10 @@ def thought(step: PlayStep) -> str:
             return sentences.AGAIN
         case "next", [page]:
             return sentences.turn_page(int(page))
-        case "open", [_, title, price]:
-            return sentences.open_product(title, price, sentences.FITS)
-        case "glance", [_, title, price]:
-            return sentences.open_product(title, price, "may fit the goal")
+        case "open", [number, *_]:
+            return sentences.open_product(number, sentences.FITS)
+        case "glance", [number, *_]:
+            return sentences.open_product(number, "may fit the goal")
         case "back", _:
             return sentences.UNFIT
         case "read", [section]:
