@@ -46,6 +46,7 @@ class Shape(Options):
     kv_heads: int = Field(default=2, ge=1, description="heads that hold keys and values; the agent's memory traffic")
     feed_forward: int = Field(default=352, ge=8, description="width inside a block")
     positions: int = Field(default=2048, ge=64, description="longest context in tokens")
+    induction: bool = Field(default=True, description="begin with heads that copy, see trainer/induction.py")
     theta: float = Field(default=1e6, gt=1.0, description="base of the rotary positions; a larger one compares tokens further")
 
     @property
@@ -109,7 +110,8 @@ def make_model(shape: Shape, tokenizer: PreTrainedTokenizerFast, seed: int) -> L
     with torch.no_grad():
         start_alike(model.model.embed_tokens.weight, tokenizer)
         model.lm_head.weight.copy_(model.model.embed_tokens.weight)
-    begin_with_induction(model, seed)
+    if shape.induction:
+        begin_with_induction(model, seed)
     return model
 
 

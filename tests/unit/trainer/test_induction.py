@@ -47,7 +47,7 @@ def test_an_untrained_model_finds_repeated_tokens_likelier_than_new_ones(model: 
     assert float(right[:59].float().mean()) < 0.05
 
 
-@pytest.mark.parametrize("shape", [Shape(layers=1), Shape(hidden=64, head=32, kv_heads=1)])
-def test_a_shape_without_room_begins_as_any_other(shape: Shape) -> None:
+@pytest.mark.parametrize("shape", [Shape(induction=False), Shape(layers=1), Shape(hidden=64, head=32, kv_heads=1)])
+def test_without_room_or_where_unwanted_a_model_begins_as_any_other(shape: Shape) -> None:
     small: Any = make_model(shape, load_tokenizer(FOLDER), 0)
     assert float(small.model.layers[0].self_attn.k_proj.bias.detach().abs().max()) == 0.0
