@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 PROMPT_VERSION: Final = "react-1"
 THOUGHT: Final = "Thought:"
 ACTION: Final = "Action:"
 MAX_ACTION_CHARS: Final = 400
+GO_ON: Final = "Go on."
+"""The user message that follows a thought without an action, where such a thought may be a message of its own."""
+
+Layout = Literal["turn", "message"]
+"""Where a reflection stands: at the head of the turn that corrects, or before it in a message of its own."""
 
 _HOW = (
     "Answer every observation with one thought and one action:\nThought: what you want to do and why\nAction: the next action"
@@ -41,6 +46,11 @@ def first_message(goal: str, observation: str) -> str:
     return f"{goal}\n\n{observation}"
 
 
+def prompt_version(layout: Layout) -> str:
+    """What a trajectory is stamped with: the wording and, where it is not the usual one, the layout of reflections."""
+    return PROMPT_VERSION if layout == "turn" else f"{PROMPT_VERSION}-reflection-message"
+
+
 def turn_text(thought: str, action: str) -> str:
     """The canonical text of an answer."""
     return f"{THOUGHT} {thought}\n{ACTION} {action}"
@@ -64,3 +74,12 @@ def parse_turn(text: str) -> Turn:
     if len(action) > MAX_ACTION_CHARS:
         return Turn(thought=thought, action=action[:MAX_ACTION_CHARS], error="action too long")
     return Turn(thought=thought, action=action, error=None if thought else "no thought")
+
+
+def lone_thought(text: str) -> str | None:
+    """The thought of an answer that is a thought and nothing else; None for every other answer."""
+    said = text.strip()
+    lead = _THOUGHT_LEAD.match(said)
+    if lead is None or _ACTION_LINE.search(said) is not None:
+        return None
+    return said[lead.end() :].strip() or None

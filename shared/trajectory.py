@@ -1,8 +1,9 @@
 """Trajectory schema, version 1: one document per episode, from collection through the store to the token mask.
 
 A *step* is one piece of assistant text with one provenance. Most steps are a whole answer (thought, action and the
-observation that followed). A reflection is a step without an action: it opens the answer that its successor, the
-correction, completes; so each keeps its own provenance and weight inside one assistant turn.
+observation that followed). A step without an action was never carried out. With an observation, it was a message of
+its own and the observation is the user message that followed; without one it is a reflection that opens the answer
+which its successor, the correction, completes. Either way a reflection keeps its own provenance and weight.
 ``loss`` has no default: a document that does not say what is trained is refused, never guessed.
 """
 
@@ -102,9 +103,12 @@ class Step(_Part):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        executed = self.action is not None
-        if executed != (self.observation is not None) or (self.provenance == "reflection") == executed:
-            raise ValueError("a step has an action and an observation, or is a reflection and has neither")
+        if self.action is None:
+            coherent = self.observation_hash is None and (self.provenance == "reflection" or self.observation is not None)
+        else:
+            coherent = self.observation is not None and self.provenance != "reflection"
+        if not coherent:
+            raise ValueError("a step has an action and an observation, or no action and is a reflection or was answered")
         if self.logprobs is not None and (self.token_ids is None or len(self.logprobs) != len(self.token_ids)):
             raise ValueError("logprobs must match token_ids one to one")
         return self

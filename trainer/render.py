@@ -53,7 +53,8 @@ class Rendered:
 class Renderer:
     """Appends the pieces of a dialogue; see :mod:`trainer.chat_format` for how each becomes ids.
 
-    An assistant turn is one step, or reflections and the correction they introduce. Its stop token has the weight
+    An assistant turn is one step, or reflections and the correction they introduce; a reflection that was answered is
+    a turn of its own, and what answered it stands where an observation does. A turn's stop token has the weight
     and kind of the turn's last step, except when sampling was cut by length: then the token was never the model's
     own and has weight 0. What follows the last answer is not rendered.
     """
@@ -119,11 +120,11 @@ class Renderer:
 
 
 def assistant_turns(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Steps grouped into assistant turns: reflections wait for the step with an action that they introduce."""
+    """Steps grouped into assistant turns: a turn goes on until something answers it, so its last step has an observation."""
     turn: list[Step] = []
     for step in steps:
         turn.append(step)
-        if step.action is not None:
+        if step.observation is not None:
             yield turn
             turn = []
 

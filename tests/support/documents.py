@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from shared.protocol import observation_hash
+from shared.react import GO_ON
 from shared.trajectory import (
     SCHEMA_VERSION,
     EnvironmentStamp,
@@ -102,7 +103,10 @@ def _steps(draw: st.DrawFn) -> list[Step]:
             "logprobs": logprobs,
             "format_error": draw(st.none() | _TEXTS),
         }
-        if not spoken:
+        if draw(st.booleans()) if spoken else draw(st.integers(0, 4)) == 0:
+            unseen = dict.fromkeys(("action", "observation_hash", "reward", "score", "valid"))
+            changes |= {**unseen, "observation": draw(st.just(GO_ON) | _TEXTS)}
+        elif not spoken:
             changes |= {"action": draw(_TEXTS), "observation": draw(_TEXTS), "reward": draw(st.none() | _NUMBERS)}
         steps.append(make_step(index, kind, **changes))
     return steps

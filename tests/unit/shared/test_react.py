@@ -4,7 +4,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.react import MAX_ACTION_CHARS, first_message, parse_turn, system_prompt, turn_text
+from shared.react import (
+    MAX_ACTION_CHARS,
+    first_message,
+    lone_thought,
+    parse_turn,
+    prompt_version,
+    system_prompt,
+    turn_text,
+)
 
 # What an agent sensibly says: lines of words, no keyword of the format, no mark-down at the edges of an action.
 _WORD = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=12).filter(
@@ -68,3 +76,29 @@ def test_prompts_carry_their_parts() -> None:
     assert "Thought:" in system
     assert "Action:" in system
     assert first_message("Find a plant.", "You are in a room.") == "Find a plant.\n\nYou are in a room."
+
+
+@given(_THOUGHTS, _ACTIONS)
+def test_a_thought_is_alone_until_an_action_follows(thought: str, action: str) -> None:
+    assert lone_thought(f"Thought: {thought}") == thought
+    assert lone_thought(turn_text(thought, action)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "thought"),
+    [
+        (" **Thought:** That did not help.\n", "That did not help."),
+        ("Thought: a\nb", "a\nb"),
+        ("Thought: a\nAction:", None),
+        ("Thought:", None),
+        ("go to room 1", None),
+        ("I thought: a", None),
+        ("", None),
+    ],
+)
+def test_tells_a_lone_thought(text: str, thought: str | None) -> None:
+    assert lone_thought(text) == thought
+
+
+def test_the_layout_is_stamped_where_it_is_not_the_usual_one() -> None:
+    assert (prompt_version("turn"), prompt_version("message")) == ("react-1", "react-1-reflection-message")

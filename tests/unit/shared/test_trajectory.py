@@ -108,6 +108,7 @@ def test_refuses_what_is_no_document(raw: bytes | str) -> None:
         (_set("steps", 1, "index", to=7), "carries index 7"),
         (_set("steps", 1, "repairs", to=1), "does not precede"),
         (_set("steps", 0, "observation", to=None), "an action and an observation"),
+        (_set("steps", 0, "action", to=None), "an action and an observation"),
         (_set("steps", 0, "provenance", to="reflection"), "an action and an observation"),
         (_set("steps", 0, "logprobs", to=[-1.0]), "one to one"),
     ],
@@ -127,6 +128,20 @@ def test_reflection_must_open_a_correction() -> None:
         load_trajectory(body)
     body["steps"] = [reflection, make_step(1, "correction").model_dump()]
     assert [step.provenance for step in load_trajectory(resealed(body)).steps] == ["reflection", "correction"]
+
+
+@pytest.mark.parametrize("provenance", get_args(Provenance))
+def test_a_message_of_its_own_has_no_action_and_was_answered(provenance: Provenance) -> None:
+    body = document()
+    message = make_step(0, provenance, action=None, observation="Go on.", observation_hash=None).model_dump()
+    body["steps"] = [message, make_step(1, "correction").model_dump()]
+    assert load_trajectory(resealed(body)).steps[0].observation == "Go on."
+    unanswered = {**body, "steps": [{**message, "observation": None}, body["steps"][1]]}
+    if provenance == "reflection":
+        assert load_trajectory(resealed(unanswered)).steps[0].observation is None
+    else:
+        with pytest.raises(RestepError, match="no action and is a reflection or was answered"):
+            load_trajectory(unanswered)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import RestepError
-from shared.react import first_message
+from shared.react import GO_ON, first_message
 from shared.trajectory import Trajectory
 from tests.support.tiny_model import tiny_tokenizer
-from tests.support.trajectories import Said, sample, trajectories, trajectory
+from tests.support.trajectories import Said, in_messages, sample, trajectories, trajectory, written_dialogues
 from trainer.render import KINDS, Renderer, assistant_turns
 
 TOKENIZER = tiny_tokenizer()
@@ -55,7 +56,7 @@ def test_every_step_keeps_its_sampled_ids_or_its_text(one: Trajectory) -> None:
             assert ids[: len(step.token_ids)] == step.token_ids
             assert ids[len(step.token_ids) :] == ([] if step.token_ids[-1:] == [RENDERER.stop_id] else [RENDERER.stop_id])
         else:
-            stop = [RENDERER.stop_id] if step.action is not None else []
+            stop = [RENDERER.stop_id] if step.observation is not None else []
             assert ids == TOKENIZER.encode(step.text, split_special_tokens=True) + stop
             assert _decode(ids) == step.text + "<|im_end|>" * len(stop)
 
@@ -103,6 +104,37 @@ def test_chatml_equals_the_template_applied_to_the_whole_dialogue(one: Trajector
     text = str(TOKENIZER.apply_chat_template(messages[:-1], tokenize=False))
     assert _decode(RENDERER.render(one).input_ids.tolist()) == text.removesuffix("\n")
     assert RENDERER.render(one).input_ids.tolist() == TOKENIZER.encode(text.removesuffix("\n"))
+
+
+@given(written_dialogues(), st.sampled_from(["chatml", "template"]))
+def test_either_layout_is_what_the_template_makes_of_the_dialogue(said: list[Said], chat_format: str) -> None:
+    one, messages, trained = trajectory(said), [{"role": "assistant", "content": ""}], ""
+    for step in said:
+        messages[-1]["content"] += step.text
+        trained += step.text if step.provenance != "error" else ""
+        if step.followed is not None:
+            messages += [{"role": "user", "content": step.followed}, {"role": "assistant", "content": ""}]
+            trained += "<|im_end|>" if step.provenance != "error" else ""
+    opening = [("system", one.protocol.system), ("user", first_message(one.task.goal, one.observation))]
+    messages = [*({"role": role, "content": text} for role, text in opening), *messages[:-2]]
+    text = str(TOKENIZER.apply_chat_template(messages, tokenize=False)).removesuffix("\n")
+    rendered = Renderer.from_tokenizer(TOKENIZER, chat_format).render(one)
+    assert rendered.input_ids.tolist() == TOKENIZER.encode(text)
+    assert _decode(rendered.input_ids[rendered.weights == 1].tolist()) == trained
+    assert set(rendered.weights.tolist()) <= {0.0, 1.0}
+
+
+def test_a_reflection_of_its_own_is_trained_and_what_answers_it_is_not() -> None:
+    one = in_messages()
+    turns = [[step.index for step in turn] for turn in assistant_turns(one.steps)]
+    assert turns == [[0], [1], [2], [3], [4]]
+    segments = [segment for segment in RENDERER.segments(one) if segment.kind in ("reflection", "observation")]
+    assert [(segment.kind, segment.step, segment.weight) for segment in segments] == [
+        ("observation", 0, 0.0), ("reflection", 1, 1.0), ("reflection", 1, 1.0), ("observation", 1, 0.0),
+        ("observation", 2, 0.0), ("observation", 3, 0.0),
+    ]  # fmt: skip
+    assert _decode([i for segment in segments[1:3] for i in segment.ids]) == "Thought: That did not help.<|im_end|>"
+    assert _decode(list(segments[3].ids)) == f"\n<|im_start|>user\n{GO_ON}<|im_end|>\n<|im_start|>assistant\n"
 
 
 def test_weights_given_for_steps_replace_their_loss() -> None:

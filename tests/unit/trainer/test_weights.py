@@ -58,7 +58,7 @@ def test_every_turn_or_trajectory_counts_alike(one: Trajectory) -> None:
 def test_turns_end_at_their_stop_tokens(one: Trajectory) -> None:
     rendered = RENDERER.render(one)
     ends = turn_ends(rendered)
-    assert len(ends) == sum(step.action is not None for step in one.steps)
+    assert len(ends) == sum(step.observation is not None for step in one.steps)
     assert set(rendered.input_ids[ends - 1].tolist()) == {RENDERER.stop_id}
     assert ends[-1] == len(rendered)
 
