@@ -136,8 +136,11 @@ def _answer(call: Call, judgement: Judgement, correction: Correction | None) -> 
 
 
 def _shown(steps: Sequence[Step], most: int | None) -> list[tuple[str, str]]:
-    turns = [("".join(step.text for step in turn), turn[-1].observation or "") for turn in assistant_turns(steps)]
-    return turns if most is None else turns[max(0, len(turns) - most) :]
+    """Answers with what followed them, from the ``most`` last that acted; a thought counts with the action after it."""
+    turns = list(assistant_turns(steps))
+    acted = [number for number, turn in enumerate(turns) if turn[-1].action is not None]
+    begin = 0 if most is None or most >= len(acted) else acted[len(acted) - most - 1] + 1
+    return [("".join(step.text for step in turn), turn[-1].observation or "") for turn in turns[begin:]]
 
 
 def _told(scene: Scene) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.trajectory import Step
-from tests.support.trajectories import Said, trajectory
+from tests.support.trajectories import Said, in_messages, trajectory
 from tests.unit.trainer.teacher.test_expert import situation
 from trainer.teacher.base import Verdict
 from trainer.teacher.briefing import Briefing, continuation
@@ -75,6 +75,17 @@ def test_reflection_and_correction_are_one_answer_and_old_steps_may_be_left_out(
     assert "One." not in asked(briefing(history=1), history=steps)
     assert "Two." in asked(briefing(history=1), history=steps)
     assert "Two." not in asked(briefing(history=0), history=steps)
+
+
+def test_a_reflection_of_its_own_is_shown_as_it_was_said_and_counts_with_its_correction() -> None:
+    steps = in_messages().steps
+    whole = asked(briefing(), history=steps)
+    assert "Thought: That did not help.\nObservation: Go on.\n\nThought: I take the cup.\nAction: pick up cup\n" in whole
+    told = [asked(briefing(history=most), history=steps) for most in (0, 1, 2, 3)]
+    firsts = ["## Latest step", "Thought: I have it now.", "Thought: That did not help.", "Thought: I eat the cup."]
+    assert [text.partition("Observation: A hallway.\n\n")[2].splitlines()[0] for text in told] == firsts
+    assert told[3] == whole
+    assert "Thought: I have it now.\nObservation: Go on.\n\n## Latest" in asked(briefing(history=0), history=steps[:4])
 
 
 def test_a_fatal_step_that_was_carried_out_is_not_repaired_in_examples() -> None:
