@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.client import EnvironmentClient
 from shared.errors import RestepError
 from shared.protocol import Ended, TaskInfo
+from shared.react import Layout
 from shared.store import TrajectoryStore
 from shared.trajectory import Cause, EnvironmentStamp, Trajectory
 from trainer.bootstrap import (
@@ -124,19 +125,22 @@ async def evaluate(
     episode: EpisodeConfig,
     config: EvaluateConfig,
     report: Report | None = None,
+    *,
+    layout: Layout = "turn",
 ) -> Evaluation:
     """Play ``tasks`` by the student, as ``episode`` says, into ``run`` and sum up; resumable.
 
-    ``config.sampling`` is what the result states; the student must sample so. Raises ``invalid_recipe`` when the run
-    holds episodes of another protocol, engine or checkpoint; ``data_not_found`` when no episode could be played; see
-    :func:`trainer.collection.collect` for the rest.
+    ``config.sampling`` is what the result states; the student must sample so. ``layout`` is that of the reflections it may
+    have learnt, and part of the protocol. Raises ``invalid_recipe`` when the run holds episodes of another protocol,
+    engine or checkpoint; ``data_not_found`` when no episode could be played; see :func:`trainer.collection.collect` for
+    the rest.
     """
     info = await environment.info()
-    await check_run(store, run, info, episode, "student", await student.author())
+    await check_run(store, run, info, episode, layout, "student", await student.author())
 
     async def play_unit(unit: Episode) -> Played:
         async with await episode.open(environment, unit.task.id) as played:
-            draft = Draft(info, played.view)
+            draft = Draft(info, played.view, layout)
             cause = await play(played, draft, student.begin(draft, unit.attempt), "student")
         return Played(draft.finish(unit.run, cause), kept=False)
 

@@ -99,7 +99,15 @@ class Experiment:
             with self.folder.timed(f"golden, {name}"), bar(f"golden trajectories, {name}", self.console) as report:
                 async with self._golden_player(run) as player:
                     collected = await collect_golden(
-                        run, tasks, environment, self.store, options.episode, self.recipe.golden, report, player
+                        run,
+                        tasks,
+                        environment,
+                        self.store,
+                        options.episode,
+                        self.recipe.golden,
+                        report,
+                        player,
+                        layout=self.recipe.reflected.layout,
                     )
             self._warn_of_failures(collected)
 
@@ -183,7 +191,7 @@ class Experiment:
 
     async def evaluate(self, name: str) -> dict[str, Evaluation]:
         """Play the held-out tasks of every environment with an arm's model, or with the untrained base."""
-        config, checkpoint = self.recipe.evaluation, self._checkpoint(name)
+        config, layout, checkpoint = self.recipe.evaluation, self.recipe.reflected.layout, self._checkpoint(name)
         environments = await self._workplace.environments()
         student = await self._workplace.student(checkpoint, config.sampling)
         found: dict[str, Evaluation] = {}
@@ -191,7 +199,9 @@ class Experiment:
             options, run = self.recipe.environments[place], collection_name("evaluation", place, name)
             tasks = await select_tasks(environment, options.evaluation_tasks)
             with self.folder.timed(f"evaluate {name}, {place}"), bar(f"evaluating {name}, {place}", self.console) as report:
-                found[place] = await evaluate(run, tasks, environment, student, self.store, options.episode, config, report)
+                found[place] = await evaluate(
+                    run, tasks, environment, student, self.store, options.episode, config, report, layout=layout
+                )
         return found
 
     def _warn_of_failures(self, collected: Collected) -> None:

@@ -16,12 +16,13 @@ from pydantic import Field, model_validator
 from shared.client import EnvironmentClient
 from shared.errors import RestepError
 from shared.protocol import TaskInfo
+from shared.react import Layout
 from shared.store import TrajectoryStore
 from trainer.collection import Collected, CollectionConfig, Episode, Played, collect
 from trainer.options import Options
 from trainer.progress import Report
 from trainer.reflect import KeepRule
-from trainer.rollout import Draft, EpisodeConfig, Player, SamplingConfig, written
+from trainer.rollout import Draft, EpisodeConfig, Player, SamplingConfig, next_answer, written
 from trainer.runs import check_run
 from trainer.teacher.options import Budget, EndpointOptions, Prices
 
@@ -61,22 +62,25 @@ async def collect_golden(
     config: GoldenConfig,
     report: Report | None = None,
     player: Player | None = None,
+    *,
+    layout: Layout = "turn",
 ) -> Collected:
     """Play ``tasks`` by the expert, or by ``player``, as ``episode`` says, into ``run``; resumable.
 
-    Raises ``expert_disabled`` or ``not_supported`` when the server offers no expert, ``invalid_recipe`` when the run
-    holds episodes of another protocol, engine or author; see :func:`trainer.collection.collect` for the rest.
+    ``layout`` is that of the reflections the player may have learnt. Raises ``expert_disabled`` or ``not_supported``
+    when the server offers no expert, ``invalid_recipe`` when the run holds episodes of another protocol, engine or
+    author; see :func:`trainer.collection.collect` for the rest.
     """
     info = await environment.info()
     author = f"expert:{info.name} {info.engine_version}" if player is None else await player.author()
-    await check_run(store, run, info, episode, "expert" if player is None else "teacher", author)
+    await check_run(store, run, info, episode, layout, "expert" if player is None else "teacher", author)
 
     async def by_player(unit: Episode, player: Player) -> Played:
         async with await episode.open(environment, unit.task.id) as played:
-            draft = Draft(info, played.view)
+            draft = Draft(info, played.view, layout)
             policy, cause = player.begin(draft, unit.attempt), None
             while not draft.over:
-                answer = await policy.act(draft)
+                answer = await next_answer(draft, policy, "error")
                 if answer is None:
                     cause = "context_overflow"
                     break
@@ -87,7 +91,7 @@ async def collect_golden(
 
     async def by_expert(unit: Episode) -> Played:
         async with await episode.open(environment, unit.task.id) as played:
-            draft = Draft(info, played.view)
+            draft = Draft(info, played.view, layout)
             while not draft.over:
                 advice = await played.expert()
                 if not advice.actions:

@@ -19,13 +19,13 @@ from pydantic import Field, field_serializer
 from shared.client import EnvironmentClient, RemoteEpisode
 from shared.errors import RestepError
 from shared.protocol import ERROR_DECISIONS, Decision, ExpertAdvice, StepResult, TaskInfo
-from shared.react import ACTION, Turn
+from shared.react import ACTION, Layout, Turn
 from shared.store import TrajectoryStore
 from shared.trajectory import Cause, Outcome, Step
 from trainer.collection import Collected, CollectionConfig, Episode, Played, collect
 from trainer.options import Options
 from trainer.progress import Report
-from trainer.rollout import Answer, Draft, EpisodeConfig, Player, Policy, written
+from trainer.rollout import Answer, Draft, EpisodeConfig, Player, Policy, next_answer, written
 from trainer.runs import check_run
 from trainer.teacher.base import Advice, Repair, Situation, Teacher, Verdict
 from trainer.teacher.expert import ExpertTeacher
@@ -65,6 +65,12 @@ class ReflectConfig(Options):
         description="let the environment's expert, where there is one, judge what a teacher other than itself corrected: a "
         "correction that it rejects is an error step, masked and to be repaired in its turn",
     )
+    layout: Layout = Field(
+        default="turn",
+        description="where a reflection stands: `turn`, at the head of the turn that corrects; `message`, in a message of its "
+        "own before it, which a fixed user message answers. Then a thought without an action is answered so in every stage, "
+        "once, instead of being carried out",
+    )
     keep: KeepRule = KeepRule()
 
     @field_serializer("errors")
@@ -90,14 +96,14 @@ async def collect_reflected(
     :func:`trainer.collection.collect` for the rest.
     """
     info = await environment.info()
-    await check_run(store, run, info, episode, "student", await student.author())
+    await check_run(store, run, info, episode, config.layout, "student", await student.author())
     expert = ExpertTeacher(info.name, info.engine_version)
     wanted = config.check_corrections and "expert" in info.capabilities
     checker = expert if wanted and teacher.name != expert.name else None  # nobody checks himself
 
     async def play(unit: Episode) -> Played:
         async with await episode.open(environment, unit.task.id) as played:
-            draft = Draft(info, played.view)
+            draft = Draft(info, played.view, config.layout)
             lesson = _Lesson(played, draft, student.begin(draft, unit.attempt), teacher, checker, config)
             trajectory = draft.finish(unit.run, await lesson.run())
         return Played(trajectory, kept=config.keep.keeps(trajectory.outcome))
@@ -126,7 +132,8 @@ class _Lesson:
     async def run(self) -> Cause | None:
         """Play to the end; returns why the player stopped before the environment did, if it did."""
         while not self._draft.over:
-            answer = await self._policy.act(self._draft)
+            # Nobody judges a thought without an action, so it is not learnt.
+            answer = await next_answer(self._draft, self._policy, "error")
             if answer is None:
                 return "context_overflow"
             cause = await (self._after(answer) if self._config.judge == "after" else self._before(answer))
@@ -181,19 +188,24 @@ class _Lesson:
         return "correction_limit" if self._config.at_limit == "stop" else None
 
     async def _correct(self, repair: Repair, error: Step) -> Cause | None:
-        """Carry a correction out. Reflection and correction are one turn; rejected, they are one error step."""
-        whole = written(f"{repair.reflection} {repair.plan}", repair.action, "teacher", self._teacher.name)
-        situation, result = await self._execute(whole)
+        """Carry a correction out, and record it with its reflection as the layout has it; rejected, both are errors."""
+        draft, name, apart = self._draft, self._teacher.name, self._draft.layout == "message"
+        answer = written(repair.plan if apart else f"{repair.reflection} {repair.plan}", repair.action, "teacher", name)
+        situation, result = await self._execute(answer)
         verdict = await self._check(situation)
         stamp = None if verdict is None else verdict.stamp()
         if verdict is not None and self._is_error(verdict):
-            rejected = self._draft.carry_out(whole, result, "error", verdict=stamp, repairs=error.index)
+            if apart:
+                reflection = draft.reflect(repair.reflection, name, error.index, "error")
+                situation = replace(situation, history=(*situation.history, reflection))
+            rejected = draft.carry_out(answer, result, "error", verdict=stamp, repairs=error.index)
             told = verdict if self._config.privileged else replace(verdict, reason="")
             return await self._mend(situation, told, rejected)
-        self._draft.reflect(repair.reflection, self._teacher.name, error.index)
-        text = f" {repair.plan}\n{ACTION} {repair.action}"
-        correction = replace(whole, turn=Turn(repair.plan, repair.action), text=text)
-        self._draft.carry_out(correction, result, "correction", verdict=stamp, repairs=error.index)
+        draft.reflect(repair.reflection, name, error.index)
+        if not apart:
+            text = f" {repair.plan}\n{ACTION} {repair.action}"
+            answer = replace(answer, turn=Turn(repair.plan, repair.action), text=text)
+        draft.carry_out(answer, result, "correction", verdict=stamp, repairs=error.index)
         return None
 
     async def _check(self, situation: Situation) -> Verdict | None:

@@ -124,7 +124,7 @@ def summarise_collection(trajectories: Sequence[Trajectory], kept: Sequence[Traj
     for trajectory in kept:
         for step in trajectory.steps:
             steps[step.provenance] = steps.get(step.provenance, 0) + 1
-            rejected += step.provenance == "error" and step.role == "teacher"
+            rejected += step.provenance == "error" and step.role == "teacher" and step.action is not None
     return CollectionSummary(
         tasks=len(trajectories) + failed,
         kept=len(kept),

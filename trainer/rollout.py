@@ -6,7 +6,7 @@ coroutine; how many run at once is the business of :mod:`trainer.collection`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -14,7 +14,17 @@ from pydantic import Field
 
 from shared.client import EnvironmentClient, RemoteEpisode
 from shared.protocol import EnvironmentInfo, SessionView, StepResult
-from shared.react import PROMPT_VERSION, THOUGHT, Turn, first_message, system_prompt, turn_text
+from shared.react import (
+    GO_ON,
+    THOUGHT,
+    Layout,
+    Turn,
+    first_message,
+    lone_thought,
+    prompt_version,
+    system_prompt,
+    turn_text,
+)
 from shared.trajectory import (
     PROVENANCE_LOSS,
     SCHEMA_VERSION,
@@ -63,7 +73,10 @@ class SamplingConfig(Options):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a policy said, and as whom. ``token_ids`` and ``logprobs`` are None for text that was not sampled."""
+    """What a policy said, and as whom. ``token_ids`` and ``logprobs`` are None for text that was not sampled.
+
+    ``cut`` is true where the token limit ended it.
+    """
 
     turn: Turn
     text: str
@@ -71,6 +84,7 @@ class Answer:
     author: str
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
+    cut: bool = False
 
 
 class Policy(Protocol):
@@ -101,11 +115,13 @@ class Player(Protocol):
 class Draft:
     """A trajectory that is being written. Grows at the end; what was written stays."""
 
-    def __init__(self, info: EnvironmentInfo, view: SessionView) -> None:
+    def __init__(self, info: EnvironmentInfo, view: SessionView, layout: Layout = "turn") -> None:
+        """``layout``: where reflections stand, and so whether a thought may be a message of its own."""
         self.system = system_prompt(info.instruction)
         self.environment = EnvironmentStamp(name=info.name, engine_version=view.engine_version, data_version=view.data_version)
         self.task = TaskStamp(id=view.task.id, split=view.task.split, type=view.task.type, goal=view.task.goal)
         self.view = view
+        self.layout: Layout = layout
         self.steps: list[Step] = []
         self.executed = 0
         self._last: StepResult | None = None
@@ -139,6 +155,7 @@ class Draft:
         self.executed += 1
         return self._add(
             answer,
+            answer.turn.action,
             provenance,
             verdict=verdict,
             repairs=repairs,
@@ -153,55 +170,45 @@ class Draft:
         """Record an error that was caught before it was carried out: it costs no step and has no hash."""
         return self._add(
             answer,
+            answer.turn.action,
             "error",
             verdict=verdict,
-            repairs=None,
             observation=NOT_EXECUTED,
-            observation_hash=None,
             reward=0.0,
             score=self.score,
-            valid=None,
         )
 
-    def reflect(self, reflection: str, author: str, repairs: int) -> Step:
-        """Record a reflection; the correction that completes its turn must come next."""
-        step = Step(
-            index=len(self.steps),
-            role="teacher",
-            thought=reflection,
-            action=None,
-            text=f"{THOUGHT} {reflection}",
-            observation=None,
-            observation_hash=None,
-            reward=None,
-            score=None,
-            valid=None,
-            provenance="reflection",
-            loss=PROVENANCE_LOSS["reflection"],
-            repairs=repairs,
-            author=author,
-        )
-        self.steps.append(step)
-        return step
+    def reflect(self, reflection: str, author: str, repairs: int, provenance: Provenance = "reflection") -> Step:
+        """Record a reflection; its correction must come next, in the same turn or after :data:`GO_ON`.
+
+        ``provenance`` is ``error`` where the correction was rejected and the reflection is a message of its own.
+        """
+        said = Answer(Turn(reflection, ""), f"{THOUGHT} {reflection}", "teacher", author)
+        return self._add(said, None, provenance, repairs=repairs, observation=GO_ON if self.layout == "message" else None)
+
+    def think(self, answer: Answer, thought: str, provenance: Provenance) -> Step:
+        """Record an answer that is ``thought`` alone, and that :data:`GO_ON` is what follows."""
+        return self._add(replace(answer, turn=Turn(thought, "")), None, provenance, observation=GO_ON)
 
     def _add(
         self,
         answer: Answer,
+        action: str | None,
         provenance: Provenance,
         *,
-        verdict: VerdictStamp | None,
-        repairs: int | None,
-        observation: str,
-        observation_hash: str | None,
-        reward: float,
-        score: float,
-        valid: bool | None,
+        observation: str | None,
+        verdict: VerdictStamp | None = None,
+        repairs: int | None = None,
+        observation_hash: str | None = None,
+        reward: float | None = None,
+        score: float | None = None,
+        valid: bool | None = None,
     ) -> Step:
         step = Step(
             index=len(self.steps),
             role=answer.role,
             thought=answer.turn.thought,
-            action=answer.turn.action,
+            action=action,
             text=answer.text,
             observation=observation,
             observation_hash=observation_hash,
@@ -240,7 +247,7 @@ class Draft:
             protocol=PlayProtocol(
                 max_steps=self.view.max_steps,
                 options=self.view.options,
-                prompt_version=PROMPT_VERSION,
+                prompt_version=prompt_version(self.layout),
                 system=self.system,
             ),
             observation=self.view.observation,
@@ -250,10 +257,26 @@ class Draft:
         ).sealed()
 
 
+async def next_answer(draft: Draft, policy: Policy, thinking: Provenance) -> Answer | None:
+    """The next answer that is to be carried out; None when the model's context has no room for one.
+
+    Where reflections are messages of their own, a thought without an action is recorded with the provenance
+    ``thinking``, answered, and the policy is asked again; once, so that an episode cannot go on in thoughts.
+    """
+    answer = await policy.act(draft)
+    if answer is None or answer.cut or draft.layout == "turn":
+        return answer
+    thought = lone_thought(answer.text)
+    if thought is None:
+        return answer
+    draft.think(answer, thought, thinking)
+    return await policy.act(draft)
+
+
 async def play(episode: RemoteEpisode, draft: Draft, policy: Policy, provenance: Provenance) -> Cause | None:
     """Play to the end without a teacher; returns why the player stopped before the environment did, if it did."""
     while not draft.over:
-        answer = await policy.act(draft)
+        answer = await next_answer(draft, policy, provenance)
         if answer is None:
             return "context_overflow"
         draft.carry_out(answer, await episode.step(answer.turn.action), provenance)

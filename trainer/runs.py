@@ -9,27 +9,27 @@ import asyncio
 
 from shared.errors import RestepError
 from shared.protocol import EnvironmentInfo
-from shared.react import PROMPT_VERSION, system_prompt
+from shared.react import Layout, prompt_version, system_prompt
 from shared.store import TrajectoryStore
 from shared.trajectory import Role, Trajectory
 from trainer.rollout import EpisodeConfig
 
 
 async def check_run(
-    store: TrajectoryStore, run: str, info: EnvironmentInfo, config: EpisodeConfig, role: Role, author: str
+    store: TrajectoryStore, run: str, info: EnvironmentInfo, config: EpisodeConfig, layout: Layout, role: Role, author: str
 ) -> None:
     """Raise ``invalid_recipe`` when ``run`` holds an episode of another environment, protocol or author of ``role``."""
     present = await asyncio.to_thread(lambda: next(iter(store.trajectories(run)), None))
     if present is None:
         return
-    for what, held, wanted in _differences(present, info, config, role, author):
+    for what, held, wanted in _differences(present, info, config, layout, role, author):
         if held != wanted:
             detail = f"run {run!r} was played with {what} {held!r}, not {wanted!r}: continue it so, or take another run name"
             raise RestepError("invalid_recipe", detail)
 
 
 def _differences(
-    present: Trajectory, info: EnvironmentInfo, config: EpisodeConfig, role: Role, author: str
+    present: Trajectory, info: EnvironmentInfo, config: EpisodeConfig, layout: Layout, role: Role, author: str
 ) -> list[tuple[str, object, object]]:
     held = present.protocol
     return [
@@ -39,7 +39,7 @@ def _differences(
         ("step limit", held.max_steps, config.max_steps or info.max_steps),
         ("options", {name: held.options.get(name) for name in config.options}, config.options),
         ("environment seed", present.seed, config.seed),
-        ("prompt", held.prompt_version, PROMPT_VERSION),
+        ("prompt", held.prompt_version, prompt_version(layout)),
         ("instruction", held.system, system_prompt(info.instruction)),
         ("author", next((step.author for step in present.steps if step.role == role), author), author),
     ]

@@ -63,10 +63,10 @@ class _StudentPolicy:
             if error.code == "prompt_too_long":
                 return None
             raise
-        turn = Turn(said.thought, said.action, said.format_error)
-        if said.finish_reason == "length" and turn.error is None:
+        turn, cut = Turn(said.thought, said.action, said.format_error), said.finish_reason == "length"
+        if cut and turn.error is None:
             turn = replace(turn, error=CUT_OFF)
-        return Answer(turn, said.text, "student", said.model, said.token_ids, said.logprobs)
+        return Answer(turn, said.text, "student", said.model, said.token_ids, said.logprobs, cut)
 
     def _catch_up(self, draft: Draft) -> None:
         """Append what was written since the last answer, teachers' turns included."""

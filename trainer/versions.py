@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from shared.protocol import EnvironmentInfo
-from shared.react import PROMPT_VERSION
 
 _PACKAGES: Final = ("restep", "torch", "transformers", "accelerate", "tokenizers", "numpy")
 
@@ -20,7 +19,7 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    return found | {"prompt": PROMPT_VERSION}
+    return found
 
 
 def environment_versions(info: EnvironmentInfo) -> dict[str, str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.protocol import EnvironmentInfo
-from shared.react import PROMPT_VERSION, system_prompt, turn_text
+from shared.react import prompt_version, system_prompt, turn_text
 from shared.trajectory import SCHEMA_VERSION, EnvironmentStamp, Outcome, Protocol, Step, TaskStamp, Trajectory
 from trainer.peers.conversation import Conversation, Move
 from trainer.peers.replay import author, weight
@@ -42,7 +42,7 @@ def as_published(conversation: Conversation, info: EnvironmentInfo, episode: Epi
         protocol=Protocol(
             max_steps=episode.max_steps or info.max_steps,
             options=episode.options,
-            prompt_version=PROMPT_VERSION,
+            prompt_version=prompt_version("turn"),
             system=system_prompt(info.instruction),
         ),
         observation=look,

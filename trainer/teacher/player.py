@@ -59,7 +59,7 @@ class _EndpointPolicy:
         turn = parse_turn(reply.text)
         if reply.cut and turn.error is not None:
             turn = replace(turn, error=CUT_OFF)
-        return Answer(turn, reply.text, "teacher", self._author)
+        return Answer(turn, reply.text, "teacher", self._author, cut=reply.cut)
 
 
 class Golden:
@@ -86,7 +86,7 @@ class _Canonical:
         if answer is None:
             return None
         text = answer.text if answer.turn.error else turn_text(answer.turn.thought, answer.turn.action)
-        return Answer(answer.turn, text, "teacher", answer.author)
+        return Answer(answer.turn, text, "teacher", answer.author, cut=answer.cut)
 
 
 def _messages(draft: Draft) -> list[Message]:

@@ -2,6 +2,8 @@ import pytest
 
 from shared.client import EnvironmentClient
 from shared.errors import RestepError
+from shared.protocol import TaskInfo
+from shared.react import GO_ON
 from shared.store import TrajectoryStore
 from tests.support.scripted import Scripted
 from trainer.bootstrap import BootstrapConfig
@@ -48,6 +50,28 @@ async def test_format_failures_are_counted(corridor: EnvironmentClient, store: T
     result = await played(corridor, store, "one", "Thought: where to?", "Action: go to room 1")
     assert result.metrics["format_failures"].mean == 2.0
     assert result.metrics["invalid_share"].mean == 0.5
+
+
+async def test_a_thought_alone_is_answered_where_reflections_are_messages(
+    corridor: EnvironmentClient, store: TrajectoryStore
+) -> None:
+    tasks = [TaskInfo(id="lamp/2", split="test", type="lamp")]
+    texts = ["go to room 1", "Thought: On.", "go to room 2", "Thought: On.", "Thought: On.", "take lamp"]
+    messages, turns = [
+        await evaluate(layout, tasks, corridor, Scripted(*texts), store, EpisodeConfig(), QUICK, layout=layout)
+        for layout in ("message", "turn")
+    ]
+    counts = [(one.results[0].steps, one.results[0].success, one.results[0].format_failures) for one in (messages, turns)]
+    assert counts == [(4, True, 1), (6, True, 3)]
+    (found,) = store.trajectories("message")
+    assert [(step.action, step.observation) for step in found.steps] == [
+        ("go to room 1", "You are in room 1."), (None, GO_ON), ("go to room 2", "You are in room 2. There is a lamp."),
+        (None, GO_ON), ("Thought: On.", "That is not possible here."), ("take lamp", "You take the lamp."),
+    ]  # fmt: skip
+    assert {(step.provenance, step.loss) for step in found.steps} == {("student", 1.0)}
+    assert [one.protocol.prompt_version for one in (messages, turns)] == ["react-1-reflection-message", "react-1"]
+    with pytest.raises(RestepError, match="different protocols"):
+        compare(messages, turns, QUICK.bootstrap)
 
 
 async def test_a_result_survives_json_and_can_be_computed_again_from_the_store(

@@ -9,6 +9,7 @@ from rich.console import Console
 from shared.client import EnvironmentClient
 from shared.errors import RestepError
 from shared.protocol import TaskInfo
+from shared.react import GO_ON, Layout
 from shared.store import TrajectoryStore
 from tests.support.model_server import ModelServer, Refuse, Say, Script, model_server
 from tests.support.scripted import Scripted
@@ -84,13 +85,31 @@ async def test_a_models_successes_are_kept_with_its_name_and_its_broken_answers_
         await collect_golden("g", tasks, corridor, store, EpisodeConfig(), GoldenConfig(), player=other)
 
 
-async def golden(corridor: EnvironmentClient, runs: Path, served: ModelServer, **config: Any) -> Experiment:
+async def test_a_models_thought_alone_is_answered_where_reflections_are_messages(
+    corridor: EnvironmentClient, store: TrajectoryStore
+) -> None:
+    lines = ["Thought: Where is it?", "go to room 1", "take lamp"]
+    model, config = Golden(Scripted(*lines)), GoldenConfig()
+    await collect_golden("g", [LAMP], corridor, store, EpisodeConfig(), config, player=model, layout="message")
+    (found,) = store.trajectories("g", kept=True)
+    assert [(step.action, step.provenance, step.loss) for step in found.steps] == [
+        (None, "error", 0.0), ("go to room 1", "golden", 1.0), ("take lamp", "golden", 1.0),
+    ]  # fmt: skip
+    assert (found.steps[0].text, found.steps[0].observation) == ("Thought: Where is it?", GO_ON)
+    with pytest.raises(RestepError, match="prompt 'react-1-reflection-message', not 'react-1'"):
+        await collect_golden("g", [LAMP], corridor, store, EpisodeConfig(), config, player=model)
+
+
+async def golden(
+    corridor: EnvironmentClient, runs: Path, served: ModelServer, layout: Layout = "turn", **config: Any
+) -> Experiment:
     """The golden stage of a recipe whose player answers at ``served``."""
     recipe = Recipe.model_validate(
         {
             "name": "asked",
             "environments": {"corridor": {"url": corridor.base_url, "tasks": {"types": ["lamp"], "limit": 1}}},
             "golden": {"player": "endpoint", "endpoint": served.options().model_dump(), **config},
+            "reflected": {"layout": layout},
             "arms": {"one": {"data": ["golden_u1"]}},
             "student": "one",
             "reference": "one",
@@ -123,6 +142,16 @@ async def test_a_model_behind_an_endpoint_plays_several_attempts_with_seeds_of_t
     assert second["messages"][3]["content"] == found.steps[0].observation
     assert len({body["seed"] for body in served.bodies if len(body["messages"]) == 2}) == 3
     assert "response_format" not in first
+
+
+async def test_a_model_behind_an_endpoint_is_told_to_go_on(corridor: EnvironmentClient, tmp_path: Path) -> None:
+    async with model_server(plays("Thought: Where to?")) as served:
+        experiment = await golden(corridor, tmp_path, served, "message")
+        with experiment.folder.store() as store:
+            (found,) = store.trajectories("golden/corridor")
+    assert [(step.action, step.observation) for step in found.steps] == [(None, GO_ON)]
+    told = [(message["role"], message["content"]) for message in served.bodies[1]["messages"][2:]]
+    assert told == [("assistant", "Thought: Where to?"), ("user", GO_ON)]
 
 
 async def test_the_budget_stops_the_collection_and_a_higher_one_goes_on(corridor: EnvironmentClient, tmp_path: Path) -> None:

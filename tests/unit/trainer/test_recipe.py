@@ -109,6 +109,12 @@ def test_a_private_reference_needs_privileged_facts() -> None:
     assert "teacher.reference" in refused([hybrid, "reflected.privileged=false"])
 
 
+def test_where_a_reflection_stands_is_a_choice() -> None:
+    assert load_recipe("demo").reflected.layout == "turn"
+    assert load_recipe("demo", ["reflected.layout=message"]).reflected.layout == "message"
+    assert refused(["reflected.layout=own"]) == "reflected.layout: Input should be 'turn' or 'message'"
+
+
 def test_a_missing_file_says_which_recipes_there_are() -> None:
     assert "demo" in refused([], "nowhere.yaml")
 

@@ -215,6 +215,7 @@ class Suggesting(Teacher):
     def __init__(self, *actions: str) -> None:
         self._actions = iter(actions)
         self.told: list[tuple[str, Decision, str]] = []
+        self.seen: list[list[str]] = []
 
     @property
     def name(self) -> str:
@@ -225,6 +226,7 @@ class Suggesting(Teacher):
 
     async def repair(self, situation: Situation, verdict: Verdict) -> Repair:
         self.told.append((situation.turn.action, verdict.decision, verdict.reason))
+        self.seen.append([step.text for step in situation.history if step.role == "teacher"])
         action = next(self._actions)
         return Repair("That was wrong.", "I try this.", action, action)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.envserver.app import create_app
 from shared.client import EnvironmentClient
 from shared.protocol import TaskInfo
+from shared.react import GO_ON
 from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from shared.trajectory import Trajectory, load_trajectory
@@ -41,6 +42,7 @@ CONFIGS = st.builds(
     per_position=st.integers(0, 3),
     per_episode=st.sampled_from([0.0, 0.2, 1 / 3, 1.0]),
     at_limit=st.sampled_from(["stop", "go_on"]),
+    layout=st.sampled_from(["turn", "message"]),
 )
 
 
@@ -67,7 +69,7 @@ def check_order(trajectory: Trajectory) -> None:
         if step.provenance == "correction":
             assert before is not None
             assert (before.provenance, step.repairs) == ("reflection", before.repairs)
-        if step.role == "student":
+        if step.role == "student" and step.action is not None:
             assert step.verdict is not None
 
 
@@ -79,6 +81,18 @@ def check_limits(trajectory: Trajectory, config: ReflectConfig) -> None:
     if trajectory.outcome.cause in ("correction_limit", "fatal_step"):
         assert trajectory.steps[-1].provenance == "error"
         assert not trajectory.outcome.success
+
+
+def check_layout(trajectory: Trajectory, config: ReflectConfig) -> None:
+    """What has no action stands where the layout puts it, and one thought alone is answered, not two in a row."""
+    for step in trajectory.steps:
+        if step.action is None:
+            after = trajectory.steps[step.index + 1 : step.index + 2]
+            assert step.observation == (GO_ON if config.layout == "message" else None)
+            assert step.provenance == ("error" if step.role == "student" else "reflection")
+            assert all(following.action is not None for following in after)
+        elif step.provenance == "correction":
+            assert step.text.startswith("Thought: " if config.layout == "message" else " ")
 
 
 def check_replay(trajectory: Trajectory) -> None:
@@ -106,5 +120,6 @@ def test_every_reflected_trajectory_is_in_order_within_limits_and_replays(
     trajectory = asyncio.run(play(texts, episode, config))
     check_order(trajectory)
     check_limits(trajectory, config)
+    check_layout(trajectory, config)
     check_replay(trajectory)
     assert load_trajectory(trajectory.dumps()) == trajectory

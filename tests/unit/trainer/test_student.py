@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,13 +11,17 @@ from services.agent.settings import AgentSettings
 from shared.agent_protocol import AgentTurn, Sampling
 from shared.client import EnvironmentClient
 from shared.client.agent import AgentClient
+from shared.react import GO_ON, Layout
 from shared.store import TrajectoryStore
 from shared.trajectory import Trajectory
 from tests.support.live import live
 from tests.support.tiny_model import tiny_checkpoint
+from tests.support.trajectories import Said
+from tests.support.trajectories import trajectory as document
 from trainer.checkpoint import open_base
 from trainer.collection import CollectionConfig
 from trainer.evaluate import EvaluateConfig, evaluate
+from trainer.finetune import FinetuneConfig, finetune
 from trainer.reflect import ReflectConfig, collect_reflected
 from trainer.render import Renderer, assistant_turns
 from trainer.rollout import EpisodeConfig, SamplingConfig
@@ -25,6 +30,7 @@ from trainer.tasks import TaskSelection, select_tasks
 from trainer.teacher.expert import ExpertTeacher
 
 SAMPLED = SamplingConfig(temperature=1.0, max_new_tokens=10, seed=3)
+THOUGHT_ALONE = "Thought: hm"
 SHORT = EpisodeConfig(max_steps=5)
 TASKS = TaskSelection(split="train", types=["lamp"])
 
@@ -61,24 +67,25 @@ def renderer(checkpoint: Path) -> Renderer:
 
 
 async def reflected(
-    run: str, corridor: EnvironmentClient, student: Student, store: TrajectoryStore, concurrency: int = 8
+    run: str,
+    corridor: EnvironmentClient,
+    student: Student,
+    store: TrajectoryStore,
+    concurrency: int = 8,
+    layout: Layout = "turn",
 ) -> list[Trajectory]:
     collection = CollectionConfig(attempts=2, concurrency=concurrency)
-    config = ReflectConfig(collection=collection, at_limit="go_on", per_episode=0.6)
+    config = ReflectConfig(collection=collection, at_limit="go_on", per_episode=0.6, layout=layout)
     tasks, teacher = await select_tasks(corridor, TASKS), ExpertTeacher("corridor", "1")
     await collect_reflected(run, tasks, corridor, student, teacher, store, SHORT, config)
     return list(store.trajectories(run))
 
 
-async def test_what_the_model_was_shown_is_what_training_renders(
-    corridor: EnvironmentClient, agent: Recording, renderer: Renderer, store: TrajectoryStore
-) -> None:
-    trajectories = await reflected("r", corridor, Student(agent, renderer, SAMPLED), store)
-    assert len(trajectories) == 8
+def check_shown(trajectories: list[Trajectory], agent: Recording, renderer: Renderer) -> None:
+    """Every answer of the student is rendered as the ids it sampled, after the very ids it was asked with."""
     shown = {(tuple(prompt), tuple(turn.token_ids)) for prompt, turn in agent.asked}
     answers = 0
     for trajectory in trajectories:
-        assert "reflection" in {step.provenance for step in trajectory.steps}
         segments = list(renderer.segments(trajectory))
         ids: list[int] = []
         for number, segment in enumerate(segments):
@@ -90,6 +97,51 @@ async def test_what_the_model_was_shown_is_what_training_renders(
                 answers += 1
             ids.extend(segment.ids)
     assert answers == len(agent.asked)
+
+
+@pytest.mark.parametrize("layout", get_args(Layout))
+async def test_what_the_model_was_shown_is_what_training_renders(
+    corridor: EnvironmentClient, agent: Recording, renderer: Renderer, store: TrajectoryStore, layout: Layout
+) -> None:
+    trajectories = await reflected("r", corridor, Student(agent, renderer, SAMPLED), store, layout=layout)
+    assert len(trajectories) == 8
+    for trajectory in trajectories:
+        reflections = [step for step in trajectory.steps if step.provenance == "reflection"]
+        assert {step.observation for step in reflections} == {GO_ON if layout == "message" else None}
+    check_shown(trajectories, agent, renderer)
+
+
+@pytest.fixture(scope="module")
+def thinker(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learnt to say one thought, whatever it is shown."""
+    folder = tmp_path_factory.mktemp("thinker") / "trained"
+    said = document([Said("golden", THOUGHT_ALONE, alone=True)] * 8)
+    config = FinetuneConfig(base=str(checkpoint), output=folder, epochs=40, learning_rate=1e-2, schedule="constant", threads=1)
+    finetune(config, [said])
+    return folder
+
+
+async def test_a_sampled_thought_is_answered_once_and_rendered_as_it_was_sampled(
+    corridor: EnvironmentClient, thinker: Path, renderer: Renderer, store: TrajectoryStore
+) -> None:
+    settings, greedy = AgentSettings(checkpoint=str(thinker), kv_mib=64), SamplingConfig(max_new_tokens=30)
+    tasks = await select_tasks(corridor, TaskSelection(split="test", limit=1))
+    async with live(create_app(settings)) as url, Recording(url) as agent:
+        student = Student(agent, renderer, greedy)
+        result = await evaluate("e", tasks, corridor, student, store, SHORT, EvaluateConfig(), layout="message")
+        (found,) = store.trajectories("e")
+        check_shown([found], agent, renderer)
+        assert found.steps[0].token_ids is not None
+        shorter = greedy.model_copy(update={"max_new_tokens": len(found.steps[0].token_ids) - 1})
+        cut = Student(agent, renderer, shorter)
+        await evaluate("cut", tasks, corridor, cut, store, SHORT, EvaluateConfig(), layout="message")
+    assert {step.text for step in found.steps} == {THOUGHT_ALONE}
+    assert [step.action for step in found.steps] == [None, THOUGHT_ALONE] * 5
+    assert {step.observation for step in found.steps[::2]} == {GO_ON}
+    assert (found.outcome.steps, result.results[0].steps, result.results[0].format_failures) == (5, 5, 5)
+    assert result.results[0].invalid_share == 1.0
+    (unfinished,) = store.trajectories("cut")
+    assert {(step.text, step.action) for step in unfinished.steps} == {(THOUGHT_ALONE, THOUGHT_ALONE)}
 
 
 async def test_ids_logprobs_text_and_checkpoint_are_kept(
