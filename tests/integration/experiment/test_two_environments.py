@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
@@ -15,6 +15,7 @@ from services.agent.app import create_app as create_agent
 from services.agent.settings import AgentSettings
 from services.envserver.app import create_app
 from shared.errors import RestepError
+from shared.react import Layout, prompt_version
 from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from tests.support.cellar import Cellar
@@ -92,8 +93,11 @@ def contents(runs: Path) -> dict[str, list[tuple[str, int, bool, str]]]:
         }
 
 
-async def test_every_arm_learns_from_both_and_is_evaluated_in_both(servers: Servers, tmp_path: Path) -> None:
-    results, printed = await run(recipe(servers), tmp_path)
+@pytest.mark.parametrize("layout", get_args(Layout))
+async def test_every_arm_learns_from_both_and_is_evaluated_in_both(servers: Servers, tmp_path: Path, layout: Layout) -> None:
+    chosen = recipe(servers)
+    reflected = chosen.reflected.model_copy(update={"layout": layout})
+    results, printed = await run(chosen.model_copy(update={"reflected": reflected}), tmp_path)
     held = contents(tmp_path)
     assert load_results(tmp_path / "two") == results
     for place in PLACES:
@@ -106,6 +110,8 @@ async def test_every_arm_learns_from_both_and_is_evaluated_in_both(servers: Serv
         assert f"golden trajectories, {place}" in printed
         assert f"evaluating step, {place}" in printed
         assert f"{place}, split test, 2 tasks" in printed
+        assert results.environments[place].protocol.prompt_version == prompt_version(layout)
+    assert f"prompt {prompt_version(layout)}, greedy" in " ".join(printed.split())
     for arm in results.arms.values():
         assert all(count > 0 for counts in arm.data.values() for count in counts.values())
         assert arm.training is not None
