@@ -1,4 +1,4 @@
-"""A checkpoint to train: its tokenizer, its limits and its weights, always as float32.
+"""A checkpoint to train: its tokenizer, its limits and its weights, as float32 if they are trained.
 
 Small updates to half-precision weights round to nothing, and a checkpoint's own type would be taken by default.
 """
@@ -41,10 +41,13 @@ class Base:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
-    def load(self) -> PreTrainedModel:
-        """The model in float32. Raises ``checkpoint_not_found`` or ``unsuitable_model``."""
+    def load(self, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+        """The model; another type than float32 is for weights that are not trained.
+
+        Raises ``checkpoint_not_found`` or ``unsuitable_model``.
+        """
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=torch.float32)
+            model: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=dtype)
         except (OSError, ValueError) as error:
             raise RestepError("checkpoint_not_found", f"{self.source}: {_first_line(error)}") from None
         except (RuntimeError, SafetensorError) as error:

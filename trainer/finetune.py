@@ -28,10 +28,13 @@ from shared.errors import RestepError
 from shared.trajectory import Trajectory
 from trainer.attention import use_document_attention
 from trainer.checkpoint import Base, open_base
+from trainer.export import export
 from trainer.finetune_config import FinetuneConfig
+from trainer.lora import attach
 from trainer.masked_trainer import MaskedTrainer
 from trainer.pack import Pack, PackReport, data_hash, pack
 from trainer.render import Renderer
+from trainer.sharding import check_resumable, is_plain, is_sharded, sharding_arguments
 from trainer.training_folder import CARD_FILE, TrainingFolder
 from trainer.training_progress import TrainingProgress, TrainingReport
 from trainer.weights import normalise, step_weights
@@ -40,7 +43,7 @@ log = logging.getLogger(__name__)
 
 _TORCH_WRITER: Final = ("inline_container", "PytorchStreamWriter")
 """How a RuntimeError of torch.save can be told: it has no type of its own for a disk that is full."""
-_PACKAGES: Final = ("torch", "transformers", "accelerate")
+_PACKAGES: Final = ("torch", "transformers", "accelerate", "peft")
 
 
 class FinetuneResult(BaseModel):
@@ -101,7 +104,6 @@ def finetune(
             **figures,
         )
         if folder.writer:
-            (config.output / "training_args.bin").unlink(missing_ok=True)  # a pickle that the card makes superfluous
             base.tokenizer.save_pretrained(config.output)
             folder.finish(result.model_dump_json(indent=1).encode())
     return result
@@ -163,9 +165,15 @@ def _train(
     """Run the Trainer to its end and save the model; what only training knows of the result."""
     began = time.monotonic()
     set_seed(config.seed)
-    model = base.load()
+    model = base.load(torch.bfloat16 if config.lora and config.bf16 else torch.float32)
     use_document_attention(model)
+    parameters = model.num_parameters()
+    trained = model if config.lora is None else attach(model, config.lora)
+    arguments = _arguments(config, len(packs), is_plain(trained))
     resumed = folder.last_checkpoint()
+    sharded = arguments.fsdp_plugin_args is not None
+    if resumed:
+        check_resumable(resumed[0], sharded)
     lines = folder.metrics(until=resumed[1] if resumed else 0)
     before = lines[-1]["seconds"] if lines else 0.0
 
@@ -176,12 +184,11 @@ def _train(
             steps = int(trainer.state.max_steps)
             report(TrainingProgress(int(line["step"]), steps, line.get("loss"), line["tokens_per_second"]))
 
-    trainer = MaskedTrainer(model, _arguments(config, len(packs)), packs, on_log)
+    trainer = MaskedTrainer(trained, arguments, packs, on_log)
     trainer.train(resume_from_checkpoint=str(resumed[0]) if resumed else None)
-    model.config.use_cache = True  # the Trainer switches it off for training; who generates with it wants it on
-    trainer.save_model(str(config.output))
+    export(trained, base, config.output, config.saved_type, sharded=sharded, writer=folder.writer)
     return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": parameters,
         "steps": int(trainer.state.global_step),
         "seconds": before + time.monotonic() - began,
         "final_loss": next((line["loss"] for line in reversed(lines) if "loss" in line), None),
@@ -189,7 +196,7 @@ def _train(
     }
 
 
-def _arguments(config: FinetuneConfig, packs: int) -> TrainingArguments:
+def _arguments(config: FinetuneConfig, packs: int, plain: bool) -> TrainingArguments:
     processes = _environment("WORLD_SIZE", 1)
     rows = max(1, round(config.batch_tokens / config.pack_tokens / processes))
     return TrainingArguments(
@@ -215,6 +222,7 @@ def _arguments(config: FinetuneConfig, packs: int) -> TrainingArguments:
         dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=True,
         report_to=[],
+        **sharding_arguments(is_sharded(config.sharding), config.activation_checkpointing, plain),
     )
 
 

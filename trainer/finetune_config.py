@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 from pydantic import Field
@@ -31,6 +31,23 @@ class WeightOptions(Options):
     )
 
 
+Sharding = Literal["auto", "none", "full"]
+SavedType = Literal["float32", "bfloat16", "float16"]
+_HOW: Final = ("threads", "save_steps", "sharding", "activation_checkpointing")
+"""Options that say how the outcome is reached, not what it is."""
+
+
+class LoraOptions(Options):
+    """Which low-rank update is learnt."""
+
+    rank: int = Field(default=16, ge=1, description="of each update")
+    alpha: float = Field(default=32.0, gt=0.0, description="updates are scaled by alpha / rank")
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="on the input of an update")
+    targets: Literal["all-linear"] | list[str] = Field(
+        default="all-linear", description="layers that get one, by the end of their name; never the output layer by default"
+    )
+
+
 class FinetuneOptions(Options):
     """How the student is trained; the defaults are those of the golden-trajectory literature (arXiv 2403.02502)."""
 
@@ -48,6 +65,13 @@ class FinetuneOptions(Options):
     threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
     bf16: bool = Field(default=False, description="compute products in bfloat16 (autocast); weights stay float32")
     device: Literal["auto", "cpu"] = Field(default="auto", description="auto takes an accelerator where there is one")
+    lora: LoraOptions | None = Field(default=None, description="train a low-rank update of the base; None trains all of it")
+    sharding: Sharding = Field(
+        default="auto",
+        description="full: FSDP2 over all processes; none: each holds all; auto shards where a launcher gave GPUs",
+    )
+    activation_checkpointing: bool = Field(default=False, description="compute activations twice instead of keeping them")
+    saved_type: SavedType = Field(default="float32", description="of the weights in the result; training is in float32")
 
 
 class FinetuneConfig(FinetuneOptions):
@@ -60,5 +84,5 @@ class FinetuneConfig(FinetuneOptions):
 
     def fingerprint(self, base: str, data: str) -> str:
         """Identity of the outcome, given the hashes of base and data: not where things lie, nor how fast they go."""
-        body = self.model_dump(mode="json", exclude={"base", "output", "threads", "save_steps"})
+        body = self.model_dump(mode="json", exclude={"base", "output", *_HOW})
         return hashlib.sha256(orjson.dumps([body, base, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -12,12 +12,15 @@ from typing import Any, Final, cast
 
 import numpy as np
 import torch
+from peft import PeftModel
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 
-from trainer.loss import LossSums, describe_sums, weighted_nll
+from trainer.loss import LossSums, describe_sums
+from trainer.loss_head import LossHead
 from trainer.pack import Batch, Pack, collate
 from trainer.render import KINDS, Rendered
+from trainer.sharding import keep_float32, shard_on_processors
 
 LogLine = Callable[[dict[str, float]], None]
 _OURS: Final = ("predictors", "targets", "weights", "kinds")
@@ -44,13 +47,23 @@ class MaskedTrainer(Trainer):
 
     loss_is_scaled_for_ga = True  # divided by the weight of the whole step, never again by the number of micro-batches
 
-    def __init__(self, model: PreTrainedModel, args: TrainingArguments, packs: Sequence[Pack], on_log: LogLine) -> None:
+    def __init__(
+        self, model: PreTrainedModel | PeftModel, args: TrainingArguments, packs: Sequence[Pack], on_log: LogLine
+    ) -> None:
         rows = _Rows(packs, cast("int", args.world_size))
-        super().__init__(model=model, args=args, train_dataset=rows, data_collator=_collate_one)
+        keep_float32(args)
+        super().__init__(model=cast("Any", model), args=args, train_dataset=rows, data_collator=_collate_one)
         self.remove_callback(PrinterCallback)
+        self._head = LossHead(model)
         self._sums = LossSums(args.device)
         self._on_log = on_log
         self._since = time.monotonic()
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """As the Trainer does, and sharded where it cannot."""
+        super().create_accelerator_and_postprocess()
+        shard_on_processors(self.accelerator, self.args)
+        self.is_fsdp_enabled = getattr(self.accelerator.state, "fsdp_plugin", None) is not None
 
     def compute_loss(
         self,
@@ -59,16 +72,15 @@ class MaskedTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """One row's share of the step's objective. Logits are made for predicted positions only."""
+        """One row's share of the step's objective. Logits are made for predicted positions only, a few at a time."""
         predictors, targets, weights, kinds = (cast("torch.Tensor", inputs[name]) for name in _OURS)
         context = {name: value for name, value in inputs.items() if name not in _OURS}
-        outputs = model(**context, logits_to_keep=predictors, use_cache=False)
-        total, nll = weighted_nll(outputs.logits[0], targets, weights)
+        total, nll = self._head.loss(model, context, predictors, targets, weights)
         self._sums.add(nll, weights, kinds, int(context["input_ids"].numel()))
         divisor = weights.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         # ranks average their gradients, hence the factor; a step without any weight is a zero, not 0/0
         loss = total * self.accelerator.num_processes / torch.where(divisor > 0, divisor, 1.0).to(total.dtype)
-        return (loss, outputs) if return_outputs else loss
+        return (loss, {}) if return_outputs else loss
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         """The divisor: weight of all predicted tokens of the step on all ranks."""

@@ -56,7 +56,7 @@ def naive(model: Any, rendered: Iterable[Rendered]) -> tuple[float, Gradients]:
         weight += float(weights.sum())
     loss = total / weight
     loss.backward()
-    return float(loss.detach()), {name: parameter.grad for name, parameter in exact.named_parameters()}
+    return float(loss.detach()), {name: one.grad for name, one in exact.named_parameters() if one.requires_grad}
 
 
 class _Keep(TrainerCallback):
@@ -67,7 +67,7 @@ class _Keep(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         named = given["model"].named_parameters()
-        self.gradients = {name.removeprefix("module."): parameter.grad.clone() for name, parameter in named}
+        self.gradients = {name.removeprefix("module."): one.grad.clone() for name, one in named if one.requires_grad}
 
 
 def step(model: Any, packs: Sequence[Pack], folder: Path, *, accumulation: int = 1) -> tuple[dict[str, float], Gradients]:

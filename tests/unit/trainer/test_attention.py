@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from trainer.attention import NAME, attend_within_documents, use_document_attention
+from trainer.attention import NAME, attend_in_one_call, attend_within_documents, use_document_attention
 
 
 @pytest.mark.parametrize("key_heads", [4, 2])
@@ -50,3 +50,65 @@ def test_only_plain_causal_models_are_switched() -> None:
     assert plain.config._attn_implementation == NAME  # pyright: ignore[reportPrivateUsage]  # where the library keeps it
     assert not use_document_attention(windowed)
     assert windowed.config._attn_implementation != NAME  # pyright: ignore[reportPrivateUsage]  # as above
+
+
+def _documents(sizes: list[int], dtype: torch.dtype, device: str = "cpu") -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(1, 4, sum(sizes), 8, generator=generator, dtype=torch.float32)
+    key, value = (torch.randn(1, 2, sum(sizes), 8, generator=generator, dtype=torch.float32) for _ in range(2))
+    borders = torch.tensor([0, *sizes]).cumsum(0).to(torch.int32)
+    return (*(states.to(device, dtype) for states in (query, key, value)), borders.to(device))
+
+
+def test_one_call_asks_the_kernel_for_the_same() -> None:
+    """A stand-in takes the place of the kernel, which needs a GPU; everything up to it is PyTorch's own."""
+
+    def kernel(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        cum_seq_q: torch.Tensor,
+        cum_seq_k: torch.Tensor,
+        max_q: int,
+        max_k: int,
+        dropout_p: float,
+        is_causal: bool,
+        return_debug_mask: bool,
+        *,
+        scale: float | None = None,
+        window_size_left: int | None = None,
+        window_size_right: int | None = None,
+        **_: object,
+    ) -> tuple[torch.Tensor, ...]:
+        assert is_causal
+        assert (window_size_left, window_size_right) == (-1, 0)
+        assert (max_q, max_k, dropout_p) == (9, 9, 0.0)
+        assert torch.equal(cum_seq_q, cum_seq_k)
+        states = [one.transpose(0, 1)[None] for one in (query, key, value)]
+        heads_first = {"query": states[0], "key": states[1], "value": states[2], "attention_mask": None}
+        out, _ = attend_within_documents(torch.nn.Identity(), **heads_first, scaling=scale, cu_seq_lens_q=cum_seq_q)
+        empty = torch.empty(0)
+        return out[0].clone(), torch.zeros(query.shape[1], len(query)), empty, empty, empty
+
+    library = torch.library.Library("aten", "IMPL")
+    library.impl("_flash_attention_forward", kernel, "CPU")
+    try:
+        query, key, value, borders = _documents([5, 1, 9], torch.float32)
+        expected, _ = attend_within_documents(torch.nn.Identity(), query, key, value, None, scaling=0.3, cu_seq_lens_q=borders)
+        assert torch.allclose(attend_in_one_call(query, key, value, 0.3, borders, 9), expected, atol=1e-6)
+    finally:
+        library._destroy()  # pyright: ignore[reportPrivateUsage]  # there is no public way
+
+
+def test_one_call_gives_shapes_and_gradients_as_pytorch_declares_them() -> None:
+    query, key, value, borders = _documents([5, 1, 9], torch.bfloat16, "meta")
+    for states in (query, key, value):
+        states.requires_grad_()
+    for limits in ((borders, 9), (None, None)):
+        found = attend_in_one_call(query, key, value, None, *limits)
+        assert found.shape == (1, 15, 4, 8)
+        assert found.dtype == torch.bfloat16
+    found.float().sum().backward()
+    assert query.grad is not None
+    assert key.grad is not None
+    assert key.grad.shape == key.shape

@@ -220,6 +220,38 @@ def test_a_full_disk_is_one_line_and_the_training_goes_on_afterwards(size: int, 
     assert [line["step"] for line in result.curve] == list(range(1, result.steps + 1))
 
 
+@pytest.mark.parametrize(
+    "given", [{"lora": {"rank": 4, "dropout": 0.1}}, {"activation_checkpointing": True}], ids=["lora", "twice"]
+)
+def test_other_ways_to_train_resume_to_the_bit_as_well(given: dict[str, Any], base: Path, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(progress: TrainingProgress) -> None:
+        if progress.step == 5:
+            raise Killed
+
+    whole = finetune(_config(base, tmp_path / "whole", **given), sample())
+    config = _config(base, tmp_path / "out", **given)
+    with pytest.raises(Killed):
+        finetune(config, sample(), kill)
+    again = finetune(config, sample())
+    assert [line["loss"] for line in again.curve] == [line["loss"] for line in whole.curve]
+    expected, found = _weights(tmp_path / "whole"), _weights(config.output)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    before = _weights(base)
+    assert torch.equal(found["lm_head.weight"], before["lm_head.weight"]) == ("lora" in given)
+    assert not torch.equal(found["model.layers.0.mlp.up_proj.weight"], before["model.layers.0.mlp.up_proj.weight"])
+
+
+def test_activations_computed_twice_are_the_same(
+    straight: tuple[FinetuneConfig, FinetuneResult], base: Path, tmp_path: Path
+) -> None:
+    twice = finetune(_config(base, tmp_path, activation_checkpointing=True), sample())
+    assert [line["loss"] for line in twice.curve] == [line["loss"] for line in straight[1].curve]
+    assert twice.fingerprint == straight[1].fingerprint
+
+
 @pytest.mark.slow
 def test_two_ranks_train_the_same_model(base: Path, tmp_path: Path) -> None:
     alone = finetune_process.config(base, tmp_path / "alone")
