@@ -24,6 +24,8 @@ _PROBES: Final = (
     ("Time passes.", "Thought: done\nAction: focus on cup"),
 )
 _SYSTEM: Final = "You act.\nAnswer with a thought and an action."
+_SPACE: Final = "\u2581"
+"""How vocabularies of sentence pieces write a space."""
 
 
 class Codec:
@@ -31,6 +33,12 @@ class Codec:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
+        self._edge = self.encode("\n")
+
+    @property
+    def sentence_pieces(self) -> bool:
+        """True for a vocabulary that writes a space of its own in front of every text."""
+        return self.tokenizer.convert_ids_to_tokens(self._edge)[:1] == [_SPACE]
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids without automatic BOS or EOS.
@@ -39,6 +47,15 @@ class Codec:
         template wrote, never for what an engine, a model or a person did.
         """
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special)
+
+    def encode_inside(self, text: str) -> list[int]:
+        """Token ids of text that other text precedes: no space is added in front."""
+        if not self.sentence_pieces:
+            return self.encode(text)
+        ids = self.encode(f"\n{text}")
+        if ids[: len(self._edge)] != self._edge:
+            raise RestepError("unsuitable_template", f"the vocabulary has a piece that begins with a line break, in {text!r}")
+        return ids[len(self._edge) :]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text, special tokens spelled out, spaces untouched."""
@@ -77,10 +94,10 @@ class ChatFormat(ABC):
         """The opening as messages for the chat template."""
         return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
-    def answer(self, text: str, *, first: bool) -> list[int]:
-        """Assistant text; ``first`` is False for text that continues a turn."""
-        del first  # byte-level vocabularies encode both alike; a format of sentence pieces has to tell them apart
-        return self.codec.encode(text)
+    def answer(self, text: str, *, first: bool, last: bool = True) -> list[int]:
+        """Assistant text up to the stop token; ``first`` and ``last`` say whether it begins and ends its turn."""
+        del first, last  # for a format that writes something at the borders of a turn
+        return self.codec.encode_inside(text)
 
 
 class ChatML(ChatFormat):
@@ -110,11 +127,44 @@ class ChatML(ChatFormat):
         return [self._start, *self.codec.encode(f"{role}\n{text}"), self.stop_id]
 
 
+class Llama2(ChatFormat):
+    """``<s>[INST] user [/INST] answer </s>``, id for id as Meta's own code has it (llama/generation.py of Llama 2).
+
+    There every pair of user message and answer is one text with a BOS of its own, and messages are stripped. Sentence
+    pieces never reach from a word into the space after it, so the parts of a pair can be encoded one by one.
+    """
+
+    name = "llama2"
+
+    def __init__(self, codec: Codec) -> None:
+        start, stop = codec.tokenizer.bos_token_id, codec.tokenizer.eos_token_id
+        if not codec.sentence_pieces or not isinstance(start, int) or not isinstance(stop, int):
+            raise RestepError("unsuitable_template", "the vocabulary is not one of sentence pieces with a BOS and an EOS token")
+        self.codec = codec
+        self.stop_id = stop
+        self._start = start
+
+    def opening(self, system: str, user: str) -> list[int]:
+        """See :meth:`ChatFormat.opening`."""
+        return self.between(f"<<SYS>>\n{system}\n<</SYS>>\n\n{user}")
+
+    def between(self, user: str) -> list[int]:
+        """See :meth:`ChatFormat.between`."""
+        return [self._start, *self.codec.encode_inside(f" [INST] {user.strip()} [/INST]")]
+
+    def answer(self, text: str, *, first: bool, last: bool = True) -> list[int]:
+        """See :meth:`ChatFormat.answer`. The space before the stop token belongs to the answer."""
+        text = text.lstrip() if first else text
+        text = text.rstrip() if last else text
+        return self.codec.encode_inside(f"{' ' if first else ''}{text}{' ' if last else ''}")
+
+
 class Template(ChatFormat):
     """Any chat template whose later messages do not change how earlier ones are written.
 
     The pieces are differences of rendered texts: what a template adds to a fixed dialogue for one more message.
-    A template that refuses the system role is given the system text at the head of the first user message.
+    A template that refuses the system role is given the system text at the head of the first user message; spaces
+    that it writes around an answer are part of the answer.
     Names of special tokens inside messages cannot be told from the template's own and do become special tokens.
     """
 
@@ -127,8 +177,15 @@ class Template(ChatFormat):
         self._folds_system = not self._takes_system()
         user, answer = _PROBES[0]
         self._history = [*self.head(_SYSTEM, user), {"role": "assistant", "content": answer}]
-        self._prefix = self._render(self._history[:-1]) + answer
+        self._prompt = self._render(self._history[:-1])
+        self._before, self._after = self._spaces(self._whole(_PROBES[1][0])[len(self._prompt) :], answer)
+        self._prefix = f"{self._prompt}{self._before}{answer}{self._after}"
+        prompt, prompted = (codec.encode(text, special=True) for text in (self._prompt, f"{self._prompt}x"))
+        self._encode_first = codec.encode if prompted[len(prompt) :] == codec.encode("x") else codec.encode_inside
         self.stop_id = self._tail(_PROBES[1][0])[0]
+        if self.stop_id not in self._special_tokens().values():
+            text = codec.decode([self.stop_id])
+            raise RestepError("unsuitable_template", f"the template ends an answer with {text!r}, which is no special token")
 
     def opening(self, system: str, user: str) -> list[int]:
         """See :meth:`ChatFormat.opening`."""
@@ -152,11 +209,31 @@ class Template(ChatFormat):
         """See :meth:`ChatFormat.head`."""
         return [{"role": "user", "content": f"{system}\n\n{user}"}] if self._folds_system else super().head(system, user)
 
+    def answer(self, text: str, *, first: bool, last: bool = True) -> list[int]:
+        """See :meth:`ChatFormat.answer`."""
+        encode = self._encode_first if first else self.codec.encode_inside
+        return encode(f"{self._before if first else ''}{text}{self._after if last else ''}")
+
     def _tail(self, user: str) -> list[int]:
-        whole = self._render([*self._history, {"role": "user", "content": user}])
+        whole = self._whole(user)
         if not whole.startswith(self._prefix):
             raise _mismatch(self.codec, self.codec.encode(whole, special=True), self.codec.encode(self._prefix, special=True))
         return self.codec.encode(whole[len(self._prefix) :], special=True)
+
+    def _whole(self, user: str) -> str:
+        return self._render([*self._history, {"role": "user", "content": user}])
+
+    def _spaces(self, written: str, answer: str) -> tuple[str, str]:
+        """What the template writes around an answer, up to the special token that ends it, if it is only space."""
+        before, found, after = written.partition(answer)
+        ends = [after.index(token) for token in self._special_tokens() if token in after]
+        after = after[: min(ends, default=0)]
+        return ("", "") if not found or before.strip() or after.strip() else (before, after)
+
+    def _special_tokens(self) -> dict[str, int]:
+        tokenizer: Any = self.codec.tokenizer
+        named = {token: tokenizer.convert_tokens_to_ids(token) for token in tokenizer.all_special_tokens}
+        return cast("dict[str, int]", tokenizer.get_added_vocab() | named)
 
     def _render(self, messages: Sequence[dict[str, str]]) -> str:
         try:
@@ -165,7 +242,7 @@ class Template(ChatFormat):
             raise RestepError("unsuitable_template", f"the template refuses a dialogue: {error}") from None
 
 
-FORMATS: Final[dict[str, Callable[[Codec], ChatFormat]]] = {"chatml": ChatML, "template": Template}
+FORMATS: Final[dict[str, Callable[[Codec], ChatFormat]]] = {"chatml": ChatML, "llama2": Llama2, "template": Template}
 
 
 def choose_format(tokenizer: PreTrainedTokenizerBase, name: str | None = None) -> ChatFormat:
@@ -221,8 +298,8 @@ def _check_round_trip(chat: ChatFormat) -> None:
     """Text must survive its encoding, also where one turn is encoded in two pieces."""
     for _, answer in _PROBES:
         cut = answer.index(" ")
-        pieces = [*chat.answer(answer[:cut], first=True), *chat.answer(answer[cut:], first=False)]
-        if chat.codec.decode(pieces) != answer:
+        pieces = [*chat.answer(answer[:cut], first=True, last=False), *chat.answer(answer[cut:], first=False)]
+        if chat.codec.decode(pieces).strip() != answer:
             raise RestepError("unsuitable_template", f"the vocabulary turns {answer!r} into {chat.codec.decode(pieces)!r}")
 
 
@@ -230,7 +307,10 @@ def _mismatch(codec: Codec, whole: Sequence[int], ours: Sequence[int]) -> Restep
     place = next((i for i, (a, b) in enumerate(zip(whole, ours, strict=False)) if a != b), min(len(whole), len(ours)))
 
     def show(ids: Sequence[int]) -> str:
-        return f"{codec.decode([ids[place]])!r} ({ids[place]})" if place < len(ids) else "nothing"
+        if place >= len(ids):
+            return "nothing"
+        token = codec.tokenizer.convert_ids_to_tokens(ids[place])
+        return f"{codec.decode([ids[place]]) or token!r} ({ids[place]})"  # a sentence piece that is a space decodes to nothing
 
     return RestepError(
         "unsuitable_template",

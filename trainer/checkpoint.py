@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from shared.errors import RestepError
 
 _FILES: Final = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
-_CONTENT: Final = ("config.json", "tokenizer.json", "*.safetensors")
+_CONTENT: Final = ("config.json", "tokenizer.json", "tokenizer.model", "*.safetensors")
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -69,6 +69,8 @@ def open_base(source: str) -> Base:
         tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RestepError("unsuitable_model", f"{source}: {_first_line(error)}") from None
+    if hasattr(tokenizer, "legacy"):  # left out when saved, and what a Llama tokenizer read again makes of a text depends on it
+        tokenizer.init_kwargs["legacy"] = cast("Any", tokenizer).legacy
     text = config.get_text_config()
     positions = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or 2048
     return Base(folder, tokenizer, int(positions))

@@ -16,6 +16,7 @@ from shared.trajectory import Provenance
 from trainer.options import Options
 
 Normalisation = Literal["token", "turn", "trajectory"]
+ChatFormatName = Literal["chatml", "llama2", "template"]
 
 
 class WeightOptions(Options):
@@ -60,7 +61,7 @@ class FinetuneOptions(Options):
     batch_tokens: int = Field(default=32768, ge=1, description="tokens of an optimiser step over all processes, in whole rows")
     pack_tokens: int = Field(default=4096, ge=16, description="tokens of a row, which is a micro-batch")
     max_length: int | None = Field(default=None, ge=16, description="longest trajectory in tokens; None takes the model's")
-    chat_format: str | None = Field(default=None, description="None takes the first that fits the tokenizer")
+    chat_format: ChatFormatName | None = Field(default=None, description="None takes the first that fits the tokenizer")
     save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
     bf16: bool = Field(default=False, description="compute products in bfloat16 (autocast); weights stay float32")

@@ -107,7 +107,7 @@ class Renderer:
         for position, part in enumerate(parts):
             last = position + 1 == len(parts)
             if isinstance(part.content, str):
-                ids, sampled = self.chat.answer(part.content, first=position == 0), False
+                ids, sampled = self.chat.answer(part.content, first=position == 0, last=last), False
             else:
                 ids, sampled = list(part.content), True
             stopped = sampled and ids[-1:] == [self.stop_id]

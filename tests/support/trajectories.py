@@ -101,7 +101,7 @@ def in_messages() -> Trajectory:
     )
 
 
-_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["<|im_end|>", " <|im_start|>user\n", "", " \n", "You open the door.", "Thought: a\nAction: b"]
 )
 
@@ -115,11 +115,11 @@ def trajectories(draw: st.DrawFn, *, vocabulary: int = 512, stop: int = 2) -> Tr
     for _ in range(draw(st.integers(1, 6))):
         kind: Provenance = draw(st.sampled_from(["golden", "student", "error", "correction"]))
         if kind == "correction":
-            said += [Said("reflection", draw(_TEXT), alone=draw(st.booleans())) for _ in range(draw(st.integers(0, 1)))]
+            said += [Said("reflection", draw(TEXT), alone=draw(st.booleans())) for _ in range(draw(st.integers(0, 1)))]
         elif draw(st.booleans()):
-            said.append(Said(kind, draw(_TEXT), ids=draw(ids), alone=True))
-        said.append(Said(kind, draw(_TEXT), draw(_TEXT), draw(ids)))
-    return trajectory(said, observation=draw(_TEXT))
+            said.append(Said(kind, draw(TEXT), ids=draw(ids), alone=True))
+        said.append(Said(kind, draw(TEXT), draw(TEXT), draw(ids)))
+    return trajectory(said, observation=draw(TEXT))
 
 
 _PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="<"), max_size=30)
