@@ -59,7 +59,7 @@ def naive(model: Any, rendered: Iterable[Rendered]) -> tuple[float, Gradients]:
     return float(loss.detach()), {name: one.grad for name, one in exact.named_parameters() if one.requires_grad}
 
 
-class _Keep(TrainerCallback):
+class KeepGradients(TrainerCallback):
     """Copies the gradients before the optimiser uses them."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ def step(model: Any, packs: Sequence[Pack], folder: Path, *, accumulation: int =
         report_to=[],
     )
     lines: list[dict[str, float]] = []
-    keep = _Keep()
+    keep = KeepGradients()
     trainer = MaskedTrainer(trained, arguments, packs, lines.append)
     trainer.add_callback(keep)
     trainer.train()
