@@ -7,11 +7,15 @@ from pathlib import Path
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from services.agent.app import create_app
 from services.agent.settings import AgentSettings
+from shared.react import first_message
 from tests.support.live import live
-from tests.support.tiny_model import tiny_checkpoint
+from tests.support.tiny_model import tiny_checkpoint, tiny_tokenizer
+from tests.support.trajectories import sample
+from trainer.render import Renderer, assistant_turns
 
 
 @pytest.fixture
@@ -49,6 +53,27 @@ async def test_completions_by_text_and_by_ids(client: openai.AsyncOpenAI) -> Non
     assert extra is not None
     by_ids = await client.completions.create(model="tiny", prompt=extra["prompt_token_ids"], temperature=0)
     assert by_ids.choices[0].text == by_text.choices[0].text
+
+
+async def test_a_chat_is_prompted_with_the_ids_that_are_trained(client: openai.AsyncOpenAI) -> None:
+    renderer = Renderer.from_tokenizer(tiny_tokenizer())
+    one = sample()[0]
+    trained = renderer.render(one).input_ids.tolist()
+    messages: list[ChatCompletionMessageParam] = [
+        {"role": "system", "content": one.protocol.system},
+        {"role": "user", "content": first_message(one.task.goal, one.observation)},
+    ]
+    for turn in assistant_turns(one.steps):
+        answer = await client.chat.completions.create(
+            model="tiny", messages=messages, max_completion_tokens=1, extra_body={"return_token_ids": True}
+        )
+        assert answer.model_extra is not None
+        prompt = answer.model_extra["prompt_token_ids"]
+        assert prompt == trained[: len(prompt)]
+        said = "".join(step.text for step in turn)
+        assert renderer.chat.codec.decode(trained[len(prompt) :]).startswith(f"{said}<|im_end|>")
+        messages.append({"role": "assistant", "content": said})
+        messages.append({"role": "user", "content": turn[-1].observation or ""})
 
 
 async def test_errors_arrive_as_the_client_s_own(client: openai.AsyncOpenAI) -> None:
