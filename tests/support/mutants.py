@@ -22,7 +22,7 @@ import pytest
 import torch
 from hypothesis import Phase, settings
 
-from trainer import attention, loss, masked_trainer, pack
+from trainer import attention, loss, loss_head, masked_trainer, pack
 from trainer.masked_trainer import MaskedTrainer
 from trainer.render import KINDS, Rendered, Renderer, Segment
 
@@ -86,7 +86,7 @@ def _forget_mask() -> None:
     def weighted_nll(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> Any:
         return right(logits, targets, torch.ones_like(weights))
 
-    loss.weighted_nll = masked_trainer.weighted_nll = weighted_nll
+    loss.weighted_nll = loss_head.weighted_nll = weighted_nll
 
 
 def _drop_stop() -> None:

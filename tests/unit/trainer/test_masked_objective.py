@@ -74,26 +74,26 @@ def test_packing_order_and_accumulation_leave_loss_and_gradient_as_they_are(
 
 @FEW
 @given(layouts())
-def test_the_logits_of_masked_targets_get_a_gradient_of_exactly_zero(
+def test_the_states_that_predict_masked_targets_get_a_gradient_of_exactly_zero(
     model: Any, folder: Path, layout: tuple[list[Rendered], list[Pack]]
 ) -> None:
     kept: list[torch.Tensor] = []
 
-    def keep(_: Any, __: Any, logits: torch.Tensor) -> None:
-        logits.retain_grad()
-        kept.append(logits)
+    def keep(_: Any, given: tuple[torch.Tensor]) -> None:
+        given[0].retain_grad()
+        kept.append(given[0])
 
     row = Pack(tuple(layout[0]))
-    handle = model.lm_head.register_forward_hook(keep)
+    handle = model.lm_head.register_forward_pre_hook(keep)
     try:
         step(model, [row], folder)
     finally:
         handle.remove()
     weights = collate(row)["weights"]
     assert isinstance(weights, torch.Tensor)
-    (logits,) = kept
-    assert logits.grad is not None
-    size = logits.grad[0].abs().sum(-1)
+    (states,) = kept
+    assert states.grad is not None
+    size = states.grad[0].abs().sum(-1)
     assert len(size) == len(weights)  # nothing else has logits at all: neither prompts nor observations
     assert torch.equal(size > 0, weights > 0)
 
