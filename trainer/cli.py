@@ -7,6 +7,7 @@ Heavy imports stay inside the commands: an environment server needs none of them
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
@@ -271,7 +272,8 @@ def _with_experiment(
         from trainer.experiment import Experiment
 
         async def run() -> None:
-            async with Experiment(chosen, runs, Console()) as experiment:
+            follower = os.environ.get("RANK", "0") != "0"  # of the processes that a launcher started, the first one speaks
+            async with Experiment(chosen, runs, Console(quiet=follower)) as experiment:
                 await work(experiment)
 
         asyncio.run(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from shared.errors import RestepError
@@ -12,7 +13,7 @@ def write_whole(path: Path, content: bytes | str) -> Path:
     data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
+        partial = path.with_name(f"{path.name}{os.environ.get('RANK', '')}.partial")  # ranks of a training write side by side
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:

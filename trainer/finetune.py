@@ -33,6 +33,7 @@ from trainer.finetune_config import FinetuneConfig
 from trainer.lora import attach
 from trainer.masked_trainer import MaskedTrainer
 from trainer.pack import Pack, PackReport, data_hash, pack
+from trainer.ranks import meet
 from trainer.render import Renderer
 from trainer.sharding import check_resumable, is_plain, is_sharded, sharding_arguments
 from trainer.training_folder import CARD_FILE, TrainingFolder
@@ -106,6 +107,7 @@ def finetune(
         if folder.writer:
             base.tokenizer.save_pretrained(config.output)
             folder.finish(result.model_dump_json(indent=1).encode())
+        meet()  # what is done next may need the result
     return result
 
 

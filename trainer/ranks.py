@@ -14,13 +14,16 @@ from multiprocessing import connection, parent_process
 from torch import distributed
 
 
-def leave_together() -> None:
-    """Wait for every rank and close the process group; for a process of several ranks that is about to end.
-
-    Nothing happens in a process that trains alone.
-    """
+def meet() -> None:
+    """Wait for every rank. Nothing happens in a process that trains alone."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()
+
+
+def leave_together() -> None:
+    """Wait for every rank and close the process group; for a process of several ranks that is about to end."""
+    meet()
+    if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
@@ -85,8 +87,8 @@ def test_one_call_asks_the_kernel_for_the_same() -> None:
         assert (max_q, max_k, dropout_p) == (9, 9, 0.0)
         assert torch.equal(cum_seq_q, cum_seq_k)
         states = [one.transpose(0, 1)[None] for one in (query, key, value)]
-        heads_first = {"query": states[0], "key": states[1], "value": states[2], "attention_mask": None}
-        out, _ = attend_within_documents(torch.nn.Identity(), **heads_first, scaling=scale, cu_seq_lens_q=cum_seq_q)
+        attend = partial(attend_within_documents, torch.nn.Identity(), states[0], states[1], states[2], None)
+        out, _ = attend(scaling=scale, cu_seq_lens_q=cum_seq_q)
         empty = torch.empty(0)
         return out[0].clone(), torch.zeros(query.shape[1], len(query)), empty, empty, empty
 
