@@ -56,6 +56,12 @@ def turn_text(thought: str, action: str) -> str:
     return f"{THOUGHT} {thought}\n{ACTION} {action}"
 
 
+def action_start(text: str) -> int | None:
+    """Where in an answer the line of its action begins, which is the first such line; None without one."""
+    found = _ACTION_LINE.search(text)
+    return None if found is None else found.start()
+
+
 def parse_turn(text: str) -> Turn:
     """Read an answer; never raises.
 

@@ -178,11 +178,14 @@ class Experiment:
     async def train(self, name: str) -> FinetuneResult:
         """Fine-tune the base on an arm's data. Resumes; an arm that is trained already is only read."""
         arm = self._arm(name)
-        if arm.start != BASE and load_card(self.folder.arm(arm.start)) is None:
-            await self.train(arm.start)
+        for other in self.recipe.needs(name).values():
+            if load_card(self.folder.arm(other)) is None:
+                await self.train(other)
         sources = await self._data.sources(arm)
         trajectories = [one for held in sources.values() for of_place in held.values() for one in of_place]
-        config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name))
+        example = load_card(self.folder.arm(arm.matched)) if arm.matched else None
+        tokens = example.trained_tokens_seen if example else None
+        config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name), tokens)
         if load_card(self.folder.arm(name)) is not None:
             return await finetune_in_thread(config, trajectories)  # checks that it was trained so
         self._warn_of_gaps(name, sources)
@@ -260,6 +263,7 @@ class Experiment:
             arms[name] = ArmResult(
                 description=arm.description if arm else "the student before training",
                 data=await self._data.counts(arm) if arm else {},
+                options=arm.departures() if arm else {},
                 training=TrainingSummary.model_validate(trained[name], from_attributes=True) if name in trained else None,
                 evaluations=found,
                 differences=against[name],

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +35,9 @@ from trainer.masked_trainer import MaskedTrainer
 from trainer.pack import Pack, PackReport, data_hash, pack
 from trainer.ranks import meet
 from trainer.render import Renderer
+from trainer.rewrite import leave_out
 from trainer.sharding import check_resumable, is_plain, is_sharded, sharding_arguments
+from trainer.tensorboard_log import TensorBoardLog
 from trainer.training_folder import CARD_FILE, TrainingFolder
 from trainer.training_progress import TrainingProgress, TrainingReport
 from trainer.weights import normalise, step_weights
@@ -48,7 +50,10 @@ _PACKAGES: Final = ("torch", "transformers", "accelerate", "peft")
 
 
 class FinetuneResult(BaseModel):
-    """The card. Token counts are of one epoch; ``curve`` is ``metrics.jsonl``; see :class:`trainer.pack.PackReport`."""
+    """The card. Token counts are of one epoch, ``trained_tokens_seen`` of all; ``curve`` is ``metrics.jsonl``.
+
+    For the rest see :class:`trainer.pack.PackReport`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,11 +69,13 @@ class FinetuneResult(BaseModel):
     masked_tokens: int
     longest: int
     efficiency: float
+    trained_spread: float
     cut_trajectories: int
     cut_steps: dict[str, dict[str, int]]
     dropped: dict[str, int]
     epochs: float
     steps: int
+    trained_tokens_seen: int
     seconds: float
     final_loss: float | None
     curve: list[dict[str, float]]
@@ -94,13 +101,14 @@ def finetune(
         return finished
     folder.claim(fingerprint)
     with _quiet(), _threads(config.threads), _write_failures(config.output):
-        figures = _train(config, base, packs, folder, report)
+        epochs = config.passes(packed.trained_tokens)
+        figures = _train(config, base, packs, epochs, folder, report)
         result = FinetuneResult(
             fingerprint=fingerprint,
             config=config.model_dump(mode="json"),
             versions={name: version(name) for name in _PACKAGES},
             data_hash=hashed,
-            epochs=config.epochs,
+            epochs=epochs,
             **asdict(packed),
             **figures,
         )
@@ -139,7 +147,8 @@ def prepare(config: FinetuneConfig, base: Base, trajectories: Iterable[Trajector
     renderer = Renderer.from_tokenizer(base.tokenizer, config.chat_format)
     longest = min(config.max_length or base.positions, base.positions)
     rendered = (
-        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation) for one in trajectories
+        normalise(renderer.render(one, step_weights(one, config.weights)), config.weights.normalisation)
+        for one in (leave_out(trajectory, config.without) for trajectory in trajectories)
     )
     documents = sorted(rendered, key=lambda document: (document.input_ids.tobytes(), document.weights.tobytes()))
     packs, packed = pack(documents, config.pack_tokens, longest, config.seed)
@@ -162,7 +171,12 @@ def load_card(folder: Path) -> FinetuneResult | None:
 
 
 def _train(
-    config: FinetuneConfig, base: Base, packs: Sequence[Pack], folder: TrainingFolder, report: TrainingReport | None
+    config: FinetuneConfig,
+    base: Base,
+    packs: Sequence[Pack],
+    epochs: float,
+    folder: TrainingFolder,
+    report: TrainingReport | None,
 ) -> dict[str, Any]:
     """Run the Trainer to its end and save the model; what only training knows of the result."""
     began = time.monotonic()
@@ -171,7 +185,7 @@ def _train(
     use_document_attention(model)
     parameters = model.num_parameters()
     trained = model if config.lora is None else attach(model, config.lora)
-    arguments = _arguments(config, len(packs), is_plain(trained))
+    arguments = _arguments(config, len(packs), epochs, is_plain(trained))
     resumed = folder.last_checkpoint()
     sharded = arguments.fsdp_plugin_args is not None
     if resumed:
@@ -179,33 +193,39 @@ def _train(
     lines = folder.metrics(until=resumed[1] if resumed else 0)
     before = lines[-1]["seconds"] if lines else 0.0
 
-    def on_log(line: dict[str, float]) -> None:
-        lines.append(line | {"seconds": before + time.monotonic() - began})
-        folder.add_metrics(lines[-1])
-        if report is not None:
-            steps = int(trainer.state.max_steps)
-            report(TrainingProgress(int(line["step"]), steps, line.get("loss"), line["tokens_per_second"]))
+    with TensorBoardLog(folder.tensorboard, lines) if folder.writer else nullcontext() as board:
 
-    trainer = MaskedTrainer(trained, arguments, packs, on_log)
-    trainer.train(resume_from_checkpoint=str(resumed[0]) if resumed else None)
+        def on_log(line: dict[str, float]) -> None:
+            lines.append(line | {"seconds": before + time.monotonic() - began})
+            folder.add_metrics(lines[-1])
+            if board is not None:
+                board.add(lines[-1])
+            if report is not None:
+                report(TrainingProgress(int(trainer.state.max_steps), lines[-1]))
+
+        trainer = MaskedTrainer(
+            trained, arguments, packs, on_log, pack_tokens=config.pack_tokens, peak_tflops=config.peak_tflops
+        )
+        trainer.train(resume_from_checkpoint=str(resumed[0]) if resumed else None)
     export(trained, base, config.output, config.saved_type, sharded=sharded, writer=folder.writer)
     return {
         "parameters": parameters,
         "steps": int(trainer.state.global_step),
+        "trained_tokens_seen": int(sum(line["trained_tokens"] for line in lines)),
         "seconds": before + time.monotonic() - began,
         "final_loss": next((line["loss"] for line in reversed(lines) if "loss" in line), None),
         "curve": lines,
     }
 
 
-def _arguments(config: FinetuneConfig, packs: int, plain: bool) -> TrainingArguments:
+def _arguments(config: FinetuneConfig, packs: int, epochs: float, plain: bool) -> TrainingArguments:
     processes = _environment("WORLD_SIZE", 1)
     rows = max(1, round(config.batch_tokens / config.pack_tokens / processes))
     return TrainingArguments(
         output_dir=str(TrainingFolder(config.output).checkpoints),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=min(rows, -(-packs // processes)),
-        num_train_epochs=config.epochs,
+        num_train_epochs=epochs,
         learning_rate=config.learning_rate,
         lr_scheduler_type=config.schedule if config.schedule != "constant" else "constant_with_warmup",
         warmup_steps=config.warmup,

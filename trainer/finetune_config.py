@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import orjson
-from pydantic import Field
+from pydantic import Field, field_serializer, model_validator
 
 from shared.trajectory import Provenance
 from trainer.options import Options
 
 Normalisation = Literal["token", "turn", "trajectory"]
 ChatFormatName = Literal["chatml", "llama2", "template"]
+LeftOut = Literal["error", "reflection"]
 
 
 class WeightOptions(Options):
     """Departures from the method's masks; the defaults are the method."""
 
     mask_errors: bool = Field(default=True, description="false trains error steps like all others (ablation)")
+    mask_prefix: bool = Field(
+        default=False, description="true masks what leads to a trajectory's first error as well: all before it (ablation)"
+    )
     normalisation: Normalisation = Field(
         default="token",
         description="what counts alike: every trained token, every assistant turn, or every trajectory",
@@ -31,10 +35,16 @@ class WeightOptions(Options):
         default={}, description="weight of all steps of a provenance, e.g. reflection: 0.5"
     )
 
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.mask_prefix and not self.mask_errors:
+            raise ValueError("mask_prefix: masks the way to an error, so mask_errors must not be false")
+        return self
+
 
 Sharding = Literal["auto", "none", "full"]
 SavedType = Literal["float32", "bfloat16", "float16"]
-_HOW: Final = ("threads", "save_steps", "sharding", "activation_checkpointing")
+_HOW: Final = ("threads", "save_steps", "sharding", "activation_checkpointing", "peak_tflops")
 """Options that say how the outcome is reached, not what it is."""
 
 
@@ -65,6 +75,9 @@ class FinetuneOptions(Options):
     save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of a process; None leaves them as they are")
     bf16: bool = Field(default=False, description="compute products in bfloat16 (autocast); weights stay float32")
+    peak_tflops: float | None = Field(
+        default=None, gt=0.0, description="what a device can do at most, for MFU; None takes that of a known GPU"
+    )
     device: Literal["auto", "cpu"] = Field(default="auto", description="auto takes an accelerator where there is one")
     lora: LoraOptions | None = Field(default=None, description="train a low-rank update of the base; None trains all of it")
     sharding: Sharding = Field(
@@ -82,6 +95,18 @@ class FinetuneConfig(FinetuneOptions):
     output: Path = Field(description="folder of the result")
     seed: int = Field(default=0, description="of packing, order and dropout")
     weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
+    without: frozenset[LeftOut] = Field(default=frozenset(), description="steps that are left out, not only masked")
+    trained_tokens: int | None = Field(
+        default=None, ge=1, description="train until about so many trained tokens were seen, instead of `epochs` passes"
+    )
+
+    def passes(self, trained_tokens: int) -> float:
+        """Epochs over data that hold so many trained tokens."""
+        return self.epochs if self.trained_tokens is None else self.trained_tokens / trained_tokens
+
+    @field_serializer("without")
+    def _sorted(self, without: frozenset[LeftOut]) -> list[LeftOut]:
+        return sorted(without)  # a set has another order in every process, and fingerprints are compared
 
     def fingerprint(self, base: str, data: str) -> str:
         """Identity of the outcome, given the hashes of base and data: not where things lie, nor how fast they go."""

@@ -16,14 +16,16 @@ from peft import PeftModel
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 
-from trainer.loss import LossSums, describe_sums
+from trainer.flops import ModelCost, peak_flops
 from trainer.loss_head import LossHead
+from trainer.memory import GIB, peak_memory
 from trainer.pack import Batch, Pack, collate
 from trainer.render import KINDS, Rendered
 from trainer.sharding import keep_float32, shard_on_processors
+from trainer.step_figures import StepSums
 
 LogLine = Callable[[dict[str, float]], None]
-_OURS: Final = ("predictors", "targets", "weights", "kinds")
+_OURS: Final = ("predictors", "targets", "weights", "kinds", "actions", "documents", "tasks")
 
 
 class _Rows(Dataset[Pack]):
@@ -42,20 +44,33 @@ class _Rows(Dataset[Pack]):
 class MaskedTrainer(Trainer):
     """Trains on rows with per-token weights and hands a line of figures per optimiser step to ``on_log``.
 
-    A figure ``tokens_per_second`` counts all tokens of a row, of all ranks, over wall time.
+    Besides the figures of :class:`trainer.step_figures.StepSums` a line has, over wall time: ``tokens_per_second`` of
+    all ranks, ``trained_tokens_per_second``, ``tflops`` a rank, ``mfu`` where the peak of the device is known or given,
+    and ``memory_gib``, the most that a rank has held so far. ``pack_tokens`` is what a row could hold.
     """
 
     loss_is_scaled_for_ga = True  # divided by the weight of the whole step, never again by the number of micro-batches
 
     def __init__(
-        self, model: PreTrainedModel | PeftModel, args: TrainingArguments, packs: Sequence[Pack], on_log: LogLine
+        self,
+        model: PreTrainedModel | PeftModel,
+        args: TrainingArguments,
+        packs: Sequence[Pack],
+        on_log: LogLine,
+        *,
+        pack_tokens: int = 0,
+        peak_tflops: float | None = None,
     ) -> None:
         rows = _Rows(packs, cast("int", args.world_size))
         keep_float32(args)
-        super().__init__(model=cast("Any", model), args=args, train_dataset=rows, data_collator=_collate_one)
+        super().__init__(model=cast("Any", model), args=args, train_dataset=rows, data_collator=self._collate)
         self.remove_callback(PrinterCallback)
         self._head = LossHead(model)
-        self._sums = LossSums(args.device)
+        tasks = sorted({document.task for row in packs for document in row.documents})
+        self._task_numbers = {task: number for number, task in enumerate(tasks)}
+        self._sums = StepSums(args.device, tasks)
+        self._pack_tokens, self._cost = pack_tokens, ModelCost.of(model)
+        self._peak = 1e12 * peak_tflops if peak_tflops else peak_flops(args.device)
         self._on_log = on_log
         self._since = time.monotonic()
 
@@ -73,10 +88,10 @@ class MaskedTrainer(Trainer):
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         """One row's share of the step's objective. Logits are made for predicted positions only, a few at a time."""
-        predictors, targets, weights, kinds = (cast("torch.Tensor", inputs[name]) for name in _OURS)
+        predictors, targets, weights = (cast("torch.Tensor", inputs[name]) for name in _OURS[:3])
         context = {name: value for name, value in inputs.items() if name not in _OURS}
         total, nll = self._head.loss(model, context, predictors, targets, weights)
-        self._sums.add(nll, weights, kinds, int(context["input_ids"].numel()))
+        self._sums.add(nll, inputs, max(self._pack_tokens, int(context["input_ids"].numel())))
         divisor = weights.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         # ranks average their gradients, hence the factor; a step without any weight is a zero, not 0/0
         loss = total * self.accelerator.num_processes / torch.where(divisor > 0, divisor, 1.0).to(total.dtype)
@@ -92,10 +107,8 @@ class MaskedTrainer(Trainer):
         sums = cast("torch.Tensor", self.accelerator.reduce(self._sums.take(), reduction="sum"))
         if "train_runtime" in logs:  # the Trainer's closing summary
             return super().log(logs, start_time)
-        now = time.monotonic()
-        figures = describe_sums(sums)
-        figures["tokens_per_second"] = figures["tokens"] / max(now - self._since, 1e-9)
-        self._since = now
+        figures = self._sums.describe(sums)
+        figures |= self._rates(figures) | {"memory_gib": self._memory()}
         logs.pop("loss", None)  # a mean over rows and ranks; ours is missing when the step had no weight
         logs |= figures
         super().log(logs, start_time)
@@ -103,10 +116,24 @@ class MaskedTrainer(Trainer):
             self._on_log({"step": self.state.global_step, **logs})
         return None
 
+    def _rates(self, figures: dict[str, float]) -> dict[str, float]:
+        """What was done a second since the last line."""
+        now = time.monotonic()
+        seconds, self._since = max(now - self._since, 1e-9), now
+        operations = self._cost.flops(figures["tokens"], figures.pop("predicted_tokens"), figures.pop("squared_lengths"))
+        achieved = operations / seconds / self.accelerator.num_processes
+        rates = {f"{name}_per_second": figures[name] / seconds for name in ("tokens", "trained_tokens")}
+        return rates | {"tflops": achieved / 1e12} | ({"mfu": achieved / self._peak} if self._peak else {})
 
-def _collate_one(rows: list[Pack]) -> Batch:
-    (row,) = rows
-    return collate(row)
+    def _memory(self) -> float:
+        own = torch.tensor([peak_memory(self.args.device) / GIB], dtype=torch.float64, device=self.args.device)
+        return float(cast("torch.Tensor", self.accelerator.gather(own)).max())
+
+    def _collate(self, rows: list[Pack]) -> Batch:
+        (row,) = rows
+        batch = collate(row)
+        tasks = torch.tensor([self._task_numbers.get(document.task, 0) for document in row.documents])
+        return batch | {"tasks": tasks[cast("torch.Tensor", batch["documents"])]}
 
 
 _NOTHING: Final = Pack(
@@ -118,6 +145,7 @@ _NOTHING: Final = Pack(
             weights=np.zeros(1, np.float32),
             steps=np.full(1, -1, np.int32),
             kinds=np.full(1, KINDS.index("prompt"), np.uint8),
+            actions=np.zeros(1, np.bool_),
         ),
     )
 )

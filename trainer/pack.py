@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from trainer.balance import exchange, spread, trained_tokens
 from trainer.render import KINDS, Rendered
 from trainer.weights import assistant_tokens, turn_ends
 
@@ -38,8 +39,9 @@ class Pack:
 class PackReport:
     """What was packed and what was not. Tokens are of one epoch; ``masked_tokens`` are answers without weight.
 
-    ``efficiency`` is the mean fill of a row. ``cut_steps`` counts steps lost to the length limit, by task type and
-    provenance; ``dropped`` counts trajectories of which nothing trained was left, by task type.
+    ``efficiency`` is the mean fill of a row, ``trained_spread`` how unlike rows are in trained tokens (their standard
+    deviation over their mean). ``cut_steps`` counts steps lost to the length limit, by task type and provenance;
+    ``dropped`` counts trajectories of which nothing trained was left, by task type.
     """
 
     trajectories: int = 0
@@ -49,17 +51,17 @@ class PackReport:
     masked_tokens: int = 0
     longest: int = 0
     efficiency: float = 0.0
+    trained_spread: float = 0.0
     cut_trajectories: int = 0
     cut_steps: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     dropped: dict[str, int] = field(default_factory=dict[str, int])
 
     def count(self, document: Rendered) -> None:
         """Add a document that is kept."""
-        trained = document.weights > 0
         self.trajectories += 1
         self.tokens += len(document)
-        self.trained_tokens += int(trained.sum())
-        self.masked_tokens += int((assistant_tokens(document) & ~trained).sum())
+        self.trained_tokens += trained_tokens(document)
+        self.masked_tokens += int((assistant_tokens(document) & (document.weights == 0)).sum())
         self.longest = max(self.longest, len(document))
 
     def count_cut(self, whole: Rendered, kept: Rendered) -> None:
@@ -93,13 +95,15 @@ def cut(document: Rendered, max_length: int) -> Rendered:
         weights=document.weights[:end],
         steps=document.steps[:end],
         kinds=document.kinds[:end],
+        actions=document.actions[:end],
     )
 
 
 def pack(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed: int) -> tuple[list[Pack], PackReport]:
     """Best-fit decreasing into rows of at most ``pack_tokens`` (or one document, where that is longer).
 
-    Documents of one length are taken in an order drawn from ``seed``, and so are the rows afterwards.
+    Trained tokens are then spread over the rows, see :mod:`trainer.balance`. Documents of one length are taken in an
+    order drawn from ``seed``, and so are the rows afterwards.
     """
     report = PackReport()
     kept: list[Rendered] = []
@@ -117,10 +121,13 @@ def pack(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed:
     shuffled = [kept[int(index)] for index in rng.permutation(len(kept))]
     shuffled.sort(key=len, reverse=True)  # stable: documents of one length stay shuffled
     rows = _best_fit(shuffled, pack_tokens)
+    exchange(rows, pack_tokens)
     packs = [Pack(tuple(rows[int(index)])) for index in rng.permutation(len(rows))]
     report.dropped = dict(dropped)
     report.packs = len(packs)
-    report.efficiency = report.tokens / sum(max(pack_tokens, row.tokens) for row in packs) if packs else 0.0
+    if packs:
+        report.efficiency = report.tokens / sum(max(pack_tokens, row.tokens) for row in packs)
+        report.trained_spread = spread(rows)
     return packs, report
 
 
@@ -160,14 +167,16 @@ def collate(row: Pack) -> Batch:
 
     ``input_ids``, ``position_ids`` [1, L]; ``cu_seq_lens_q``, ``cu_seq_lens_k`` [n + 1] int32; ``max_length_q``,
     ``max_length_k``; and for each predicted token ``predictors`` [K] (the position whose logits predict it),
-    ``targets`` [K], ``weights`` [K] float32 and ``kinds`` [K]. Predicted are tokens with weight and error steps,
-    whose loss is watched; never the first token of a document.
+    ``targets`` [K], ``weights`` [K] float32, ``kinds`` [K], ``actions`` [K] bool and ``documents`` [K] (the number of
+    its document in the row). Predicted are tokens with weight and error steps, whose loss is watched; never the first
+    token of a document.
     """
     lengths = [len(document) for document in row.documents]
     borders = np.cumsum([0, *lengths])
     ids = np.concatenate([document.input_ids for document in row.documents])
     weights = np.concatenate([document.weights for document in row.documents])
     kinds = np.concatenate([document.kinds for document in row.documents])
+    actions = np.concatenate([document.actions for document in row.documents])
     predicted = (weights > 0) | (kinds == _ERROR)
     predicted[borders[:-1]] = False
     targets = np.flatnonzero(predicted)
@@ -183,4 +192,6 @@ def collate(row: Pack) -> Batch:
         "targets": torch.from_numpy(ids[targets].astype(np.int64)),
         "weights": torch.from_numpy(weights[targets]),
         "kinds": torch.from_numpy(kinds[targets].astype(np.int64)),
+        "actions": torch.from_numpy(actions[targets]),
+        "documents": torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)[targets]),
     }

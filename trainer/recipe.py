@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_serializer, model_validator
 
 from shared.errors import RestepError
 from trainer.evaluate import EvaluateConfig
-from trainer.finetune_config import FinetuneConfig, FinetuneOptions, WeightOptions
+from trainer.finetune_config import FinetuneConfig, FinetuneOptions, LeftOut, WeightOptions
 from trainer.golden import GoldenConfig
 from trainer.options import Options
 from trainer.peers.intake import ImportConfig
@@ -70,10 +70,33 @@ class Arm(Options):
     description: str = ""
     data: list[Source] = Field(min_length=1, description="what it is trained on")
     weights: WeightOptions = Field(default=WeightOptions(), description="masks and normalisation")
+    without: frozenset[LeftOut] = Field(
+        default=frozenset(), description="steps that are left out of its trajectories, where `weights` only mask (ablation)"
+    )
     start: str = Field(default="base", description="what it is trained from: `base`, or an arm that is trained before it")
+    matched: str | None = Field(
+        default=None, description="an arm: as many trained tokens as that one saw in all, instead of `finetune.epochs`"
+    )
     golden_share: float = Field(
         default=1.0, gt=0.0, le=1.0, description="share of the golden trajectories that is mixed in, by a hash of the task"
     )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.weights.mask_prefix and "error" in self.without:
+            raise ValueError("weights.mask_prefix: no error is left to lead to, without: [error]")
+        return self
+
+    @field_serializer("without")
+    def _sorted(self, without: frozenset[LeftOut]) -> list[LeftOut]:
+        return sorted(without)  # a set has another order in every process, and recipes are compared
+
+    def departures(self) -> dict[str, Any]:
+        """Options in which it is not the method's default, by their place in the recipe: ``weights.mask_errors``."""
+        own, plain = (one.model_dump(mode="json", exclude={"description", "data"}) for one in (self, Arm(data=self.data)))
+        for fields in (own, plain):
+            fields |= {f"weights.{name}": value for name, value in fields.pop("weights").items()}
+        return {name: value for name, value in own.items() if value != plain[name]}
 
 
 class Recipe(Options):
@@ -98,24 +121,39 @@ class Recipe(Options):
     evaluation: EvaluateConfig = EvaluateConfig()
     evaluate_base: bool = Field(default=True, description="evaluate the untrained base as well")
 
-    def finetune_config(self, arm: Arm, start: str, output: Path) -> FinetuneConfig:
-        """The fine-tuning of one arm from the checkpoint ``start`` into a folder."""
-        return FinetuneConfig(**self.finetune.model_dump(), base=start, output=output, seed=self.seed, weights=arm.weights)
+    def finetune_config(self, arm: Arm, start: str, output: Path, trained_tokens: int | None = None) -> FinetuneConfig:
+        """The fine-tuning of one arm from the checkpoint ``start`` into a folder; ``trained_tokens`` of a matched arm."""
+        return FinetuneConfig(
+            **self.finetune.model_dump(),
+            base=start,
+            output=output,
+            seed=self.seed,
+            weights=arm.weights,
+            without=arm.without,
+            trained_tokens=trained_tokens,
+        )
+
+    def needs(self, name: str) -> dict[str, str]:
+        """The arms that have to be trained before one, by the field that says so."""
+        arm = self.arms[name]
+        found = {"start": None if arm.start == NAME else arm.start, "matched": arm.matched}
+        return {field: other for field, other in found.items() if other is not None}
 
     def lineage(self, name: str) -> list[str]:
-        """An arm and the arms it is trained from, the arm itself first."""
+        """An arm and all that have to be trained before it, the arm itself first."""
         names = [name]
-        while (start := self.arms[names[-1]].start) != NAME:
-            names.append(start)
+        for one in names:
+            names += [other for other in self.needs(one).values() if other not in names]
         return names
 
-    def _check_start(self, name: str) -> None:
-        seen = [name]
-        while (start := self.arms[seen[-1]].start) != NAME:
-            if start not in self.arms or start in seen:
-                why = "trains from itself" if start in seen else f"there is no arm {start!r}"
-                raise ValueError(f"arms.{name}.start: {why}; it may be {NAME!r} or another arm")
-            seen.append(start)
+    def _check_needs(self) -> None:
+        needed = [(name, field, other) for name in self.arms for field, other in self.needs(name).items()]
+        for name, field, other in needed:
+            if other not in self.arms:
+                raise ValueError(f"arms.{name}.{field}: there is no arm {other!r}; there are: {', '.join(self.arms)}")
+        for name, field, other in needed:
+            if name in self.lineage(other):
+                raise ValueError(f"arms.{name}.{field}: {other!r} would have to be trained before itself")
 
     @model_validator(mode="after")
     def _named(self) -> Self:
@@ -124,8 +162,7 @@ class Recipe(Options):
                 raise ValueError(f"{field}: no arm {getattr(self, field)!r}; there are: {', '.join(self.arms)}")
         if self.teacher.shown != "none" and not self.reflected.privileged:
             raise ValueError(f"teacher.reference: {self.teacher.shown!r} is privileged, which reflected.privileged forbids")
-        for name in self.arms:
-            self._check_start(name)
+        self._check_needs()
         if any("reflected_u2" in self.arms[name].data for name in self.lineage(self.student)):
             raise ValueError(f"student: arm {self.student!r} needs the trajectories it would collect")
         for name, options in self.environments.items():

@@ -18,11 +18,14 @@ from transformers import PreTrainedTokenizerBase
 from shared.errors import RestepError
 from shared.react import first_message
 from shared.trajectory import Provenance, Step, Trajectory
+from trainer.action_tokens import action_tokens
 from trainer.chat_format import ChatFormat, choose_format
 
 Kind = Literal["prompt", "observation"] | Provenance
 KINDS: Final[tuple[Kind, ...]] = ("prompt", "observation", "golden", "student", "error", "reflection", "correction")
 """Where a token comes from; :attr:`Rendered.kinds` holds places in this list."""
+CONTEXT: Final = (KINDS.index("prompt"), KINDS.index("observation"))
+"""What no answer is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One trajectory as arrays of equal length: int32 ids, float32 weights, int32 step indices, uint8 kinds."""
+    """One trajectory as arrays of equal length: int32 ids, float32 weights, int32 step indices, uint8 kinds.
+
+    ``actions`` is true on the actions of answers, as :mod:`trainer.action_tokens` tells them from thoughts.
+    """
 
     trajectory: str
     task: str
@@ -45,6 +51,7 @@ class Rendered:
     weights: NDArray[np.float32]
     steps: NDArray[np.int32]
     kinds: NDArray[np.uint8]
+    actions: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -94,13 +101,17 @@ class Renderer:
         """All segments as arrays. ``render`` of a trajectory's first turns is a prefix of ``render`` of the whole."""
         segments = list(self.segments(trajectory, weights))
         lengths = [len(segment.ids) for segment in segments]
+        input_ids = np.fromiter((i for segment in segments for i in segment.ids), np.int32, sum(lengths))
+        steps = np.repeat(np.array([segment.step for segment in segments], np.int32), lengths)
+        kinds = np.repeat(np.array([KINDS.index(segment.kind) for segment in segments], np.uint8), lengths)
         return Rendered(
             trajectory=trajectory.id,
             task=trajectory.task.type,
-            input_ids=np.fromiter((i for segment in segments for i in segment.ids), np.int32, sum(lengths)),
+            input_ids=input_ids,
             weights=np.repeat(np.array([segment.weight for segment in segments], np.float32), lengths),
-            steps=np.repeat(np.array([segment.step for segment in segments], np.int32), lengths),
-            kinds=np.repeat(np.array([KINDS.index(segment.kind) for segment in segments], np.uint8), lengths),
+            steps=steps,
+            kinds=kinds,
+            actions=action_tokens(input_ids, steps, ~np.isin(kinds, CONTEXT), self.chat.codec.decode),
         )
 
     def _turn(self, parts: Sequence[_Part]) -> Iterator[Segment]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from markupsafe import Markup
 
 from shared.store import TrajectoryStore
@@ -21,7 +22,7 @@ from trainer.files import write_whole
 from trainer.folder import collection_name
 from trainer.pages import render_page
 from trainer.results import ArmResult, Results
-from trainer.table import headline, interval_text, percent, protocol_line, signed, spent_line
+from trainer.table import headline, interval_text, percent, protocol_line, signed, spent_line, training_line
 
 REPORT_FILE: Final = "report.html"
 _STEP_COLUMNS: Final[tuple[Provenance, ...]] = ("golden", "student", "error", "reflection", "correction")
@@ -225,6 +226,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     for name, arm in results.arms.items():
         if arm.training:
             facts += [(f"data of {name}", "; ".join([*_sources(arm), f"hash {arm.training.data_hash}"]))]
+            facts += [(f"options of {name}", _options(arm))] if arm.options else []
+            facts += [(f"training of {name}", training_line(arm.training))]
     return [*facts, ("created", results.created)]
 
 
@@ -243,6 +246,11 @@ def _seconds(results: Results) -> list[tuple[str, list[str], str]]:
 def _sources(arm: ArmResult) -> list[str]:
     """``golden_u1: 97 sciworld, 41 webshop`` of every source."""
     return [f"{source}: {', '.join(f'{n} {place}' for place, n in counts.items())}" for source, counts in arm.data.items()]
+
+
+def _options(arm: ArmResult) -> str:
+    """``weights.mask_errors: false, without: ["error"]``: where the arm departs from the method."""
+    return ", ".join(f"{name}: {orjson.dumps(value).decode()}" for name, value in arm.options.items())
 
 
 def _episode(shown: Shown) -> dict[str, Any]:

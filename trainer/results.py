@@ -16,7 +16,7 @@ from trainer.files import write_whole
 from trainer.teacher.ledger import Spending
 
 RESULTS_FILE: Final = "results.json"
-RESULTS_SCHEMA: Final = 2
+RESULTS_SCHEMA: Final = 3
 
 
 class _Part(BaseModel):
@@ -45,13 +45,24 @@ class TeacherSummary(_Part):
 
 
 class TrainingSummary(_Part):
-    """How an arm was trained. Tokens are of one epoch; ``curve`` has a row for each logged optimiser step."""
+    """How an arm was trained. Tokens are of one epoch, ``trained_tokens_seen`` of all.
+
+    ``curve`` has a row for each optimiser step; for what became of the trajectories see :class:`trainer.pack.PackReport`.
+    """
 
     trajectories: int
+    packs: int
     tokens: int
     trained_tokens: int
     masked_tokens: int
+    efficiency: float
+    trained_spread: float
+    cut_trajectories: int
+    cut_steps: dict[str, dict[str, int]]
+    dropped: dict[str, int]
     epochs: float
+    steps: int
+    trained_tokens_seen: int
     seconds: float
     data_hash: str
     curve: list[dict[str, float]]
@@ -70,11 +81,13 @@ class Average(_Part):
 class ArmResult(_Part):
     """One row of the table. ``evaluations`` and ``differences`` (this arm minus the reference) are by environment.
 
-    ``data`` counts the trajectories of each source by environment; ``training`` is None for the base.
+    ``data`` counts the trajectories of each source by environment; ``options`` are those in which the arm departs from
+    the method, by their place in the recipe; ``training`` is None for the base.
     """
 
     description: str
     data: dict[str, dict[str, int]]
+    options: dict[str, Any]
     training: TrainingSummary | None
     evaluations: dict[str, Evaluation]
     differences: dict[str, dict[Metric, Interval]]
@@ -97,7 +110,7 @@ class EnvironmentResult(_Part):
 class Results(_Part):
     """An experiment's outcome with all it takes to repeat it: recipe, seeds, versions, protocol."""
 
-    results_schema: Literal[2] = RESULTS_SCHEMA
+    results_schema: Literal[3] = RESULTS_SCHEMA
     name: str
     description: str
     created: str

@@ -19,6 +19,7 @@ from shared.errors import RestepError
 
 CARD_FILE: Final = "restep.json"
 METRICS_FILE: Final = "metrics.jsonl"
+TENSORBOARD_FOLDER: Final = "tensorboard"
 _STATE_FILE: Final = "trainer_state.json"
 
 
@@ -32,6 +33,7 @@ class TrainingFolder:
         self.path = path
         self.writer = writer
         self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / TENSORBOARD_FOLDER
         self._metrics = path / METRICS_FILE
         self._claim = self.checkpoints / "fingerprint"
 

@@ -1,31 +1,29 @@
 """Which tokens are trained, and how much: the table of provenances, its ablations by name, and normalisation.
 
 The method's table is :data:`shared.trajectory.PROVENANCE_LOSS`, stored in every step as its ``loss``; here are the
-departures from it that an experiment may ask for. An arm that rewrites documents (leaves reflections out, say) is a
-function from trajectory to trajectory applied before rendering and needs nothing here.
+departures from it that an experiment may ask for. Steps that are left out altogether are :mod:`trainer.rewrite`'s.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.trajectory import Provenance, Trajectory
 from trainer.finetune_config import Normalisation, WeightOptions
-from trainer.render import KINDS, Rendered
-
-_CONTEXT: Final = (KINDS.index("prompt"), KINDS.index("observation"))
+from trainer.render import CONTEXT, Rendered
 
 
 def step_weights(trajectory: Trajectory, options: WeightOptions) -> list[float]:
-    """The weight of each step: its ``loss``, unless an ablation overrides its provenance."""
+    """The weight of each step: its ``loss``, unless an ablation overrides its provenance or masks its place."""
     override: dict[Provenance, float] = dict(options.override)
     if not options.mask_errors:
         override.setdefault("error", 1.0)
-    return [override.get(step.provenance, step.loss) for step in trajectory.steps]
+    errors = (step.index for step in trajectory.steps if step.provenance == "error")
+    begin = next(errors, 0) if options.mask_prefix else 0
+    return [override.get(step.provenance, step.loss) if step.index >= begin else 0.0 for step in trajectory.steps]
 
 
 def normalise(rendered: Rendered, normalisation: Normalisation) -> Rendered:
@@ -41,7 +39,7 @@ def normalise(rendered: Rendered, normalisation: Normalisation) -> Rendered:
 
 def assistant_tokens(rendered: Rendered) -> NDArray[np.bool_]:
     """True where a token belongs to an answer, stop tokens included."""
-    return ~np.isin(rendered.kinds, _CONTEXT)
+    return ~np.isin(rendered.kinds, CONTEXT)
 
 
 def turn_ends(rendered: Rendered) -> NDArray[np.int64]:

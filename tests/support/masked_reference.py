@@ -70,8 +70,10 @@ class KeepGradients(TrainerCallback):
         self.gradients = {name.removeprefix("module."): one.grad.clone() for name, one in named if one.requires_grad}
 
 
-def step(model: Any, packs: Sequence[Pack], folder: Path, *, accumulation: int = 1) -> tuple[dict[str, float], Gradients]:
-    """One optimiser step of the real trainer over ``packs``; the line it logged, and the gradients."""
+def step(
+    model: Any, packs: Sequence[Pack], folder: Path, *, accumulation: int = 1, **given: Any
+) -> tuple[dict[str, float], Gradients]:
+    """One optimiser step of the real trainer, ``given`` its options; the line it logged, and the gradients."""
     trained = copy.deepcopy(model)
     assert use_document_attention(trained)
     arguments = TrainingArguments(
@@ -91,7 +93,7 @@ def step(model: Any, packs: Sequence[Pack], folder: Path, *, accumulation: int =
     )
     lines: list[dict[str, float]] = []
     keep = KeepGradients()
-    trainer = MaskedTrainer(trained, arguments, packs, lines.append)
+    trainer = MaskedTrainer(trained, arguments, packs, lines.append, **given)
     trainer.add_callback(keep)
     trainer.train()
     return (lines[0] if lines else {}), keep.gradients

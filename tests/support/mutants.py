@@ -111,7 +111,7 @@ def _wrap() -> None:
 
     def wrapped(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed: int) -> Any:
         rows, report = right(documents, pack_tokens, max_length, seed)
-        names = ("input_ids", "weights", "steps", "kinds")
+        names = ("input_ids", "weights", "steps", "kinds", "actions")
         flow = [one for row in rows for one in row.documents]
         whole = {name: np.concatenate([getattr(one, name) for one in flow]) for name in names}
         places = range(0, len(whole["kinds"]), pack_tokens)

@@ -65,10 +65,18 @@ def evaluation(name: str, scores: Sequence[float], environment: str = "sciworld"
 
 TRAINING = TrainingSummary(
     trajectories=3,
+    packs=1,
     tokens=300,
     trained_tokens=120,
     masked_tokens=40,
+    efficiency=0.9812,
+    trained_spread=0.0,
+    cut_trajectories=1,
+    cut_steps={"boil": {"error": 2, "correction": 1}},
+    dropped={"melt": 1},
     epochs=2.0,
+    steps=2,
+    trained_tokens_seen=240,
     seconds=1.0,
     data_hash="00ff",
     curve=[
@@ -126,6 +134,7 @@ def results(*environments: str) -> Results:
             name: ArmResult(
                 description=f"about {name}",
                 data={} if name == "base" else {"golden_u1": dict.fromkeys(places, 3)},
+                options={"weights.normalisation": "turn", "without": ["reflection"]} if name == "step" else {},
                 training=None if name == "base" else TRAINING,
                 evaluations=found,
                 differences=against[name],

@@ -107,7 +107,7 @@ def test_a_collection_that_is_not_there_is_named_with_those_that_are(tmp_path: P
 
 def test_results_of_an_older_schema_are_named(tmp_path: Path) -> None:
     (tmp_path / RESULTS_FILE).write_text('{"results_schema": 1}')
-    assert "results schema 1; this version reads 2" in complaint(restep("report", str(tmp_path)))
+    assert "results schema 1; this version reads 3" in complaint(restep("report", str(tmp_path)))
 
 
 def test_an_environment_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tests.support.live import live
 from tests.support.tiny_model import tiny_checkpoint
 from tests.support.waiting import until
 from trainer.experiment import Experiment
+from trainer.finetune import load_card
 from trainer.folder import STORE_FILE
 from trainer.recipe import Recipe
 from trainer.results import Results, load_results
@@ -169,3 +170,24 @@ async def test_a_source_that_is_empty_everywhere_is_an_error(servers: Servers, t
         with pytest.raises(RestepError, match="no reflected_u2 trajectory of corridor, cellar was kept") as caught:
             await experiment.train("step")
     assert caught.value.code == "data_not_found"
+
+
+async def test_an_arm_is_trained_on_as_many_trained_tokens_as_the_one_it_is_matched_to(
+    servers: Servers, tmp_path: Path
+) -> None:
+    arms = {
+        "golden": {"data": ["golden_u1"], "matched": "all"},
+        "all": {"data": ["golden_u1", "golden_u2"], "weights": {"normalisation": "turn"}},
+    }
+    small = {"batch_tokens": 512, "pack_tokens": 512}
+    chosen = recipe(servers)
+    fields = chosen.model_dump() | {"arms": arms, "finetune": chosen.finetune.model_dump() | small}
+    async with Experiment(Recipe.model_validate(fields), tmp_path, Console(file=io.StringIO())) as experiment:
+        await experiment.golden()
+        matched = await experiment.train("golden")
+        example = load_card(experiment.folder.arm("all"))
+    assert example is not None
+    assert example.trained_tokens > matched.trained_tokens
+    assert matched.epochs == pytest.approx(example.trained_tokens_seen / matched.trained_tokens)
+    largest = max(line["trained_tokens"] for line in matched.curve)
+    assert abs(matched.trained_tokens_seen - example.trained_tokens_seen) <= 2 * largest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import random
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForCausalLM
 
 from shared.errors import RestepError
@@ -24,6 +26,8 @@ from tests.support.trajectories import Said, sample, trajectory
 from trainer.checkpoint import open_base
 from trainer.finetune import FinetuneResult, finetune, finetune_in_thread, load_card, prepare
 from trainer.finetune_config import FinetuneConfig, WeightOptions
+from trainer.pack import Pack, data_hash
+from trainer.render import KINDS
 from trainer.training_folder import TrainingFolder
 from trainer.training_progress import TrainingProgress
 
@@ -79,6 +83,8 @@ def test_the_folder_is_a_checkpoint_with_card_and_metrics(straight: tuple[Finetu
     assert result.steps == WHOLE_STEPS
     assert result.trained_tokens + result.masked_tokens < result.tokens
     assert {"loss", "loss/golden", "loss/error", "grad_norm", "trained_share", "tokens_per_second", "epoch"} <= lines[0].keys()
+    assert {"loss/thought", "loss/action", "loss/task/boil", "pack_efficiency", "tflops", "memory_gib"} <= lines[0].keys()
+    assert result.efficiency == pytest.approx(lines[0]["pack_efficiency"], abs=0.3)
     assert json.loads((config.output / "config.json").read_text())["use_cache"] is True
     assert open_base(str(config.output)).tokenizer.get_vocab() == open_base(str(base)).tokenizer.get_vocab()
 
@@ -110,6 +116,10 @@ def test_stopped_and_resumed_equals_unbroken_to_the_bit(
     assert [line["loss"] for line in result.curve] == [line["loss"] for line in straight[1].curve]
     expected, found = _weights(straight[0].output), _weights(config.output)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+    board: Any = EventAccumulator(str(config.output / "tensorboard"))
+    board.Reload()
+    shown = [(event.step, event.value) for event in board.Scalars("loss")]
+    assert shown == [(line["step"], pytest.approx(line["loss"])) for line in result.curve if "loss" in line]
 
 
 async def test_cancelled_it_stops_within_a_step_and_can_go_on(base: Path, tmp_path: Path) -> None:
@@ -187,6 +197,29 @@ def test_the_mask_decides_what_error_steps_teach(base: Path, tmp_path: Path) -> 
         assert (result.masked_tokens > 0) == masked
     assert last[False]["loss/error"] < 0.5 * last[True]["loss/error"]
     assert last[True]["loss/golden"] < 0.5 * last[True]["loss/error"]
+
+
+def test_an_arm_can_be_trained_on_as_many_trained_tokens_as_another(base: Path, tmp_path: Path) -> None:
+    wanted = 1000
+    config = _config(base, tmp_path / "out", trained_tokens=wanted, batch_tokens=16, pack_tokens=16, save_steps=1000)
+    result = finetune(config, sample())
+    largest = max(line["trained_tokens"] for line in result.curve)
+    assert result.trained_tokens_seen == sum(line["trained_tokens"] for line in result.curve)
+    assert abs(result.trained_tokens_seen - wanted) <= 2 * largest
+    assert result.epochs == pytest.approx(wanted / result.trained_tokens)
+    assert result.steps == math.ceil(result.epochs * result.packs)
+
+
+def test_steps_that_are_left_out_are_not_there_to_train(base: Path, tmp_path: Path) -> None:
+    config, opened = _config(base, tmp_path), open_base(str(base))
+    whole, _ = prepare(config, opened, sample())
+    without, _ = prepare(config.model_copy(update={"without": frozenset({"error", "reflection"})}), opened, sample())
+
+    def kinds(packs: list[Pack]) -> set[str]:
+        return {KINDS[int(kind)] for row in packs for one in row.documents for kind in one.kinds.tolist()}
+
+    assert kinds(whole) - kinds(without) == {"error", "reflection"}
+    assert data_hash(whole) != data_hash(without)
 
 
 def test_the_order_of_the_trajectories_does_not_matter(

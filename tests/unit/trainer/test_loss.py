@@ -7,10 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.loss import LossSums, describe_sums, weighted_nll
-from trainer.render import KINDS
+from trainer.loss import weighted_nll
 
-CPU = torch.device("cpu")
 WEIGHTS = st.lists(st.sampled_from([0.0, 0.0, 0.25, 1.0]), min_size=1, max_size=12)
 
 
@@ -82,20 +80,3 @@ def test_without_any_weight_the_sum_is_a_zero_with_a_gradient(count: int) -> Non
     assert float(total.detach()) == 0.0
     assert logits.grad is not None
     assert not logits.grad.any()
-
-
-def test_sums_are_told_by_origin_and_start_again() -> None:
-    sums = LossSums(CPU)
-    golden, error = KINDS.index("golden"), KINDS.index("error")
-    sums.add(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 0.5]), torch.tensor([golden, golden]), tokens=10)
-    sums.add(torch.tensor([8.0]), torch.tensor([0.0]), torch.tensor([error]), tokens=6)
-    figures = describe_sums(sums.take())
-    assert figures == {
-        "tokens": 16,
-        "trained_tokens": 2,
-        "trained_share": 2 / 16,
-        "loss": pytest.approx(2.5 / 1.5),
-        "loss/golden": 2.0,
-        "loss/error": 8.0,
-    }
-    assert describe_sums(sums.take()) == {"tokens": 0, "trained_tokens": 0, "trained_share": 0.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from tests.support.masked_reference import Gradients, documents, load, naive, relative_error, step
 from tests.support.tiny_model import tiny_checkpoint
 from trainer.attention import use_document_attention
+from trainer.flops import ModelCost
 from trainer.pack import Pack, collate
 from trainer.render import KINDS, Rendered
 
@@ -166,10 +168,53 @@ def test_the_line_of_a_step_says_what_was_trained(model: Any, rows: list[Rendere
     assert line["tokens"] == sum(len(one) for one in rows)
     assert line["trained_tokens"] == sum(int((one.weights > 0).sum()) for one in rows)
     assert line["trained_share"] == pytest.approx(line["trained_tokens"] / line["tokens"])
-    assert {name for name in line if name.startswith("loss/")} == {
-        "loss/golden",
-        "loss/error",
-        "loss/reflection",
-        "loss/correction",
+    assert line["pack_efficiency"] == 1.0
+    assert line["memory_gib"] > 0
+    assert line["tflops"] > 0
+    assert line["trained_tokens_per_second"] < line["tokens_per_second"]
+    assert "mfu" not in line  # of a processor no peak is known
+
+
+def test_losses_by_origin_part_and_task_are_those_of_their_tokens(model: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    line, _ = step(model, [Pack((rows[0],)), Pack((rows[1], rows[2]))], tmp_path, accumulation=2)
+    nll = np.concatenate([_nll(model, one) for one in rows])
+    kinds, weights, actions = (np.concatenate([getattr(one, of)[1:] for one in rows]) for of in ("kinds", "weights", "actions"))
+    tasks = np.concatenate([np.full(len(one) - 1, one.task) for one in rows])
+    trained = weights > 0
+    expected = {
+        f"loss/{kind}": nll[kinds == number].mean() for number, kind in enumerate(KINDS) if number > 1 and number in kinds
     }
+    expected |= {"loss/thought": nll[trained & ~actions].mean(), "loss/action": nll[trained & actions].mean()}
+    expected |= {f"loss/task/{task}": nll[trained & (tasks == task)].mean() for task in ("boil", "melt")}
+    assert {name: loss for name, loss in line.items() if name.startswith("loss/")} == pytest.approx(expected, rel=1e-5)
+
+
+def _nll(model: Any, document: Rendered) -> Any:
+    ids = torch.from_numpy(document.input_ids.astype(np.int64))
+    with torch.no_grad():
+        logits = copy.deepcopy(model).double()(input_ids=ids[None], use_cache=False).logits[0, :-1]
+    return -torch.log_softmax(logits, -1).gather(1, ids[1:, None])[:, 0].numpy()
+
+
+def test_with_a_known_peak_a_line_has_the_share_of_it(model: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    line, _ = step(model, [Pack(tuple(rows))], tmp_path, peak_tflops=2.0)
+    assert line["mfu"] == pytest.approx(line["tflops"] / 2.0)
+    assert line["tflops"] * 1e12 / line["tokens_per_second"] * line["tokens"] == pytest.approx(
+        ModelCost.of(model).flops(
+            tokens=sum(len(one) for one in rows),
+            predicted=sum(int(((one.weights > 0) | (one.kinds == ERROR)).sum()) for one in rows),
+            squares=sum(len(one) ** 2 for one in rows),
+        )
+    )
+
+
+def test_a_row_is_measured_against_what_it_could_hold(model: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    line, _ = step(model, [Pack((one,)) for one in rows], tmp_path, accumulation=3, pack_tokens=500)
+    assert line["pack_efficiency"] == pytest.approx(sum(len(one) for one in rows) / 1500)
+
+
+def test_tokens_of_both_kinds_are_counted_a_second(model: Any, rows: list[Rendered], tmp_path: Path) -> None:
+    line, _ = step(model, [Pack(tuple(rows))], tmp_path)
+    share = line["trained_tokens_per_second"] / line["tokens_per_second"]
+    assert share == pytest.approx(line["trained_share"])
     assert line["tokens_per_second"] > 0

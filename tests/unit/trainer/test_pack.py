@@ -32,6 +32,7 @@ def _document(length: int, name: int = 0) -> Rendered:
         weights=(kinds == GOLDEN).astype(np.float32),
         steps=np.where(kinds == GOLDEN, 0, -1).astype(np.int32),
         kinds=kinds,
+        actions=np.zeros(length, np.bool_),
     )
 
 
@@ -67,6 +68,18 @@ def test_the_hash_is_of_seed_content_and_order(lengths: list[int], seed: int) ->
     assert data_hash(packs) != data_hash(changed)
     if len(packs) > 1:
         assert data_hash(packs) != data_hash(packs[1:] + packs[:1])
+
+
+@given(LENGTHS, st.integers(0, 5))
+def test_spreading_what_is_trained_costs_no_row(lengths: list[int], seed: int) -> None:
+    documents = [_document(length, name) for name, length in enumerate(lengths)]
+    plain, _ = pack(documents, 64, 64, seed)
+    for document in documents[::2]:
+        document.weights[1 : len(document) // 2] = 0.0
+    packs, report = pack(documents, 64, 64, seed)
+    assert len(packs) == len(plain)
+    taught = [sum(int((one.weights > 0).sum()) for one in row.documents) for row in packs]
+    assert report.trained_spread == pytest.approx(np.std(taught) / np.mean(taught))
 
 
 def test_a_document_longer_than_a_row_has_a_row_of_its_own() -> None:

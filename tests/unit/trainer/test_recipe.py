@@ -80,6 +80,52 @@ def test_an_arm_may_start_from_another() -> None:
     assert recipe.lineage("step") == ["step", "golden-small"]
 
 
+def test_every_ablation_is_an_option_of_an_arm_and_has_a_name() -> None:
+    departures = {name: arm.departures() for name, arm in load_recipe("ablations").arms.items()}
+    assert departures == {
+        "golden-small": {},
+        "golden-all": {},
+        "step": {},
+        "unmasked": {"weights.mask_errors": False},
+        "no-reflection": {"without": ["reflection"]},
+        "prefix-masked": {"weights.mask_prefix": True},
+        "no-errors": {"without": ["error"]},
+        "per-turn": {"weights.normalisation": "turn"},
+        "per-trajectory": {"weights.normalisation": "trajectory"},
+        "golden-matched": {"matched": "step"},
+        "unmasked-matched": {"weights.mask_errors": False, "matched": "step"},
+    }
+
+
+def test_the_arm_that_another_is_matched_to_is_trained_first() -> None:
+    recipe = load_recipe("ablations", ["arms.step.start=golden-small"])
+    assert recipe.lineage("unmasked-matched") == ["unmasked-matched", "step", "golden-small"]
+
+
+@pytest.mark.parametrize("matched", ["best", "step", "matched-to-step"])
+def test_an_arm_is_matched_to_one_that_does_not_need_it(matched: str) -> None:
+    others = "arms.matched-to-step={data: [golden_u1], matched: step}"
+    assert refused([others, f"arms.step.matched={matched}"]).startswith("arms.")
+
+
+def test_the_student_must_not_be_matched_to_what_it_collects() -> None:
+    assert "student" in refused(["arms.golden-small.matched=step"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "field"),
+    [
+        ("arms.step.without=[golden]", "arms.step.without"),
+        ("arms.step.weights={mask_prefix: true, mask_errors: false}", "arms.step.weights: mask_prefix"),
+        ("arms.step={data: [golden_u1], weights: {mask_prefix: true}, without: [error]}", "arms.step: weights.mask_prefix"),
+        ("arms.step.weights.normalization=turn", "arms.step.weights.normalization"),
+        ("finetune.peak_tflops=0", "finetune.peak_tflops"),
+    ],
+)
+def test_a_wrong_ablation_is_named(setting: str, field: str) -> None:
+    assert refused([setting]).startswith(field)
+
+
 @pytest.mark.parametrize("start", ["step", "best"])
 def test_an_arm_must_start_from_one_before_it(start: str) -> None:
     assert "arms.step.start" in refused([f"arms.step.start={start}"])

@@ -21,6 +21,20 @@ def test_every_arm_and_its_figures_are_on_the_page() -> None:
         assert text in page
 
 
+def test_what_an_arm_does_differently_and_what_its_training_lost_are_on_the_page() -> None:
+    page = render_report(results(), {})
+    for text in (
+        "options of step",
+        "weights.normalisation: &#34;turn&#34;, without: [&#34;reflection&#34;]",
+        "3 trajectories in 1 rows, 98.1% full",
+        "1 trajectories cut, steps lost: boil (error 2, correction 1)",
+        "dropped, nothing in them to train: melt 1",
+        "2 epochs, 2 steps, 240 trained tokens in all",
+    ):
+        assert text in page
+    assert "options of golden-all" not in page
+
+
 def test_several_environments_have_a_section_each_below_the_table_of_their_means() -> None:
     shown = {place: [Shown(f"an episode of {place}", sample()[0])] for place in ("sciworld", "webshop")}
     page = render_report(results("sciworld", "webshop"), shown)

@@ -59,7 +59,7 @@ def test_in_several_each_counts_the_same_however_many_tasks_it_has() -> None:
 
 def test_another_schema_is_named(tmp_path: Path) -> None:
     (tmp_path / RESULTS_FILE).write_text(json.dumps({"results_schema": 1, "name": "old", "arms": {}}))
-    with pytest.raises(RestepError, match=r"results schema 1; this version reads 2") as caught:
+    with pytest.raises(RestepError, match=r"results schema 1; this version reads 3") as caught:
         load_results(tmp_path)
     assert caught.value.code == "data_corrupt"
 

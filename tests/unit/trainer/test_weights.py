@@ -68,3 +68,15 @@ def test_a_reflection_and_its_correction_are_one_turn() -> None:
     turns = turn_numbers(rendered)
     reflection, correction = (turns[rendered.kinds == KINDS.index(kind)] for kind in ("reflection", "correction"))
     assert set(reflection.tolist()) == set(correction.tolist()) == {1}
+
+
+def test_the_way_to_the_first_error_can_be_masked_too() -> None:
+    one, options = sample()[0], WeightOptions(mask_prefix=True)
+    assert step_weights(one, options) == [0, 0, 1, 1, 1]
+    assert step_weights(sample()[1], options) == [1, 1]  # there is no error to lead to
+    assert step_weights(one, WeightOptions(mask_prefix=True, override={"golden": 0.5})) == [0, 0, 1, 1, 0.5]
+
+
+def test_masking_the_way_to_errors_that_are_trained_is_refused() -> None:
+    with pytest.raises(ValidationError, match="mask_prefix"):
+        WeightOptions(mask_prefix=True, mask_errors=False)
