@@ -44,7 +44,7 @@ class WeightOptions(Options):
 
 Sharding = Literal["auto", "none", "full"]
 SavedType = Literal["float32", "bfloat16", "float16"]
-_HOW: Final = ("threads", "save_steps", "sharding", "activation_checkpointing", "peak_tflops")
+HOW: Final = ("threads", "save_steps", "sharding", "activation_checkpointing", "peak_tflops")
 """Options that say how the outcome is reached, not what it is."""
 
 
@@ -110,5 +110,5 @@ class FinetuneConfig(FinetuneOptions):
 
     def fingerprint(self, base: str, data: str) -> str:
         """Identity of the outcome, given the hashes of base and data: not where things lie, nor how fast they go."""
-        body = self.model_dump(mode="json", exclude={"base", "output", *_HOW})
+        body = self.model_dump(mode="json", exclude={"base", "output", *HOW})
         return hashlib.sha256(orjson.dumps([body, base, data], option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

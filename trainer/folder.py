@@ -17,6 +17,7 @@ import orjson
 from shared.errors import RestepError
 from shared.store import TrajectoryStore
 from trainer.files import write_whole
+from trainer.finetune_config import HOW
 from trainer.recipe import Recipe, read_recipe
 
 STORE_FILE: Final = "trajectories.db"
@@ -29,6 +30,7 @@ _MOVABLE: Final = (
     "agent",
     "environments.*.url",
     "environments.*.workers",
+    *(f"finetune.{field}" for field in HOW),
     *(f"{who}.endpoint.{field}" for who in ("golden", "teacher") for field in _MOVABLE_OF_ENDPOINT),
     *(f"{who}.{field}" for who in ("golden", "teacher") for field in ("budget", "prices")),
 )

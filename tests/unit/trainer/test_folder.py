@@ -18,9 +18,9 @@ def test_the_same_recipe_goes_on(tmp_path: Path) -> None:
 
 def test_where_it_runs_may_change(tmp_path: Path) -> None:
     RunFolder.claim(load_recipe("demo"), tmp_path)
-    RunFolder.claim(
-        load_recipe("demo", ["environments.sciworld.url=http://127.0.0.1:1", "environments.sciworld.workers=7"]), tmp_path
-    )
+    elsewhere = ["environments.sciworld.url=http://127.0.0.1:1", "environments.sciworld.workers=7"]
+    otherwise = ["finetune.sharding=full", "finetune.activation_checkpointing=true", "finetune.save_steps=7"]
+    RunFolder.claim(load_recipe("demo", [*elsewhere, *otherwise]), tmp_path)
 
 
 TEACHER = "teacher={kind: llm, endpoint: {url: 'http://127.0.0.1:1/v1', model: m}, budget: {tokens: 10}}"
