@@ -64,11 +64,12 @@ $(VLLM)/.ready:
 conformance: setup textworld ## ALFWorld's engine against the original on 874 games (RESTEP_DATA; an hour)
 	RESTEP_TEXTWORLD_PYTHON=$(TEXTWORLD)/bin/python $(BIN)/python -m tests.support.alfworld_engines $(ARGS)
 
-bench: setup ## measure the servers against the bare engines
+bench: setup ## measure the servers against the bare engines, and fine-tuning against other loops
 	$(BIN)/python -m benchmarks.sciworld $(ARGS)
 	RESTEP_TEXTWORLD_PYTHON=$(wildcard $(TEXTWORLD)/bin/python) $(BIN)/python -m benchmarks.alfworld $(ARGS)
 	$(BIN)/python -m benchmarks.webshop $(ARGS)
 	RESTEP_VLLM_PYTHON=$(wildcard $(VLLM)/bin/python) $(BIN)/python -m benchmarks.agent $(ARGS)
+	$(BIN)/python -m benchmarks.finetune
 
 jar: setup ## build what runs inside ScienceWorld's JVM again (needs a JDK, 17 or newer)
 	rm -rf build/java && mkdir -p build/java/restep
