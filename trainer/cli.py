@@ -103,7 +103,7 @@ def serve(
 
 @app.command()
 def demo(runs: Runs = Path("runs"), settings: Settings = None) -> None:
-    """The whole method on the real engine, in minutes, on this machine."""
+    """The whole method in three environments, in minutes, on this machine."""
     experiment("demo", runs, settings)
 
 

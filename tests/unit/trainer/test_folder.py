@@ -40,7 +40,7 @@ def test_what_a_teacher_may_cost_may_change_and_who_it_is_may_not(tmp_path: Path
         ("environments.sciworld.tasks.per_type=3", r"with another environments\.sciworld\.tasks\.per_type \(50, not 3\)"),
         ("environments.sciworld.episode.max_steps=9", r"with another environments\.sciworld\.episode\.max_steps \(20, not 9\)"),
         ("environments.sciworld.episode.options={}", r"with environments\.sciworld\.episode\.options\.simplification"),
-        ("environments.webshop={}", r"without environments\.webshop"),
+        ("environments.elsewhere={}", r"without environments\.elsewhere"),
         ("seed=7", r"with another seed \(0, not 7\)"),
     ],
 )
@@ -61,8 +61,8 @@ def test_a_damaged_recipe_file_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_an_environment_may_not_be_dropped(tmp_path: Path) -> None:
-    RunFolder.claim(load_recipe("demo", ["environments.webshop={}"]), tmp_path)
-    with pytest.raises(RestepError, match=r"was begun with environments\.webshop"):
+    RunFolder.claim(load_recipe("demo", ["environments.elsewhere={}"]), tmp_path)
+    with pytest.raises(RestepError, match=r"was begun with environments\.elsewhere"):
         RunFolder.claim(load_recipe("demo"), tmp_path)
 
 

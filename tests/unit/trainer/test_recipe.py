@@ -65,10 +65,9 @@ def test_there_is_at_least_one_environment_and_its_name_is_a_name() -> None:
 
 
 def test_several_environments_each_have_their_own_tasks_and_protocol() -> None:
-    recipe = load_recipe("demo", ["environments.webshop={tasks: {limit: 5}, episode: {max_steps: 15}}"])
-    assert list(recipe.environments) == ["sciworld", "webshop"]
-    assert recipe.environments["webshop"].episode.max_steps == 15
-    assert recipe.environments["sciworld"].episode.max_steps == 20
+    environments = load_recipe("demo", ["environments.webshop.episode.max_steps=15"]).environments
+    found = {name: (options.tasks.split, options.episode.max_steps) for name, options in environments.items()}
+    assert found == {"sciworld": ("train", 20), "alfworld": ("embedded_train", 30), "webshop": ("train", 15)}
 
 
 def test_the_student_must_not_need_what_it_collects() -> None:
