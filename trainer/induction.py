@@ -9,7 +9,7 @@ Self-Attention Layers"); all of them are trained.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 
@@ -35,8 +35,9 @@ def begin_with_induction(model: Any, seed: int) -> None:
     if config.num_hidden_layers < 2 or config.hidden_size < 3 * size:
         return
     draw = torch.Generator().manual_seed(seed)
-    directions = torch.linalg.qr(torch.randn(config.hidden_size, config.hidden_size, generator=draw))[0].T
-    token, mark, other = directions[: 3 * size].split(size)
+    square = torch.randn(config.hidden_size, config.hidden_size, generator=draw)
+    directions = cast("torch.Tensor", torch.linalg.qr(square)[0]).T
+    token, mark, other = (directions[size * part : size * (part + 1)] for part in range(3))
     first, second = (model.model.layers[number].self_attn for number in range(2))
     with torch.no_grad():
         first.o_proj.weight *= _FAINT

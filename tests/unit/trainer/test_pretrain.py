@@ -19,7 +19,7 @@ from trainer.play import Kind, Play, PlayStep
 from trainer.pretrain import command, held_out, pretrain, pretrain_config, vocabulary_names
 from trainer.pretrain_loop import CHECKPOINT, PretrainLoop, Schedule, Shape, make_model, rate_scale, weighted_nll
 from trainer.shipped import FOLDER
-from trainer.vocabulary import load_tokenizer
+from trainer.vocabulary import forms, load_tokenizer
 from trainer.worlds.alfworld import AlfworldPlays, AlfworldWorld
 from trainer.worlds.sciworld import SciworldPlays, SciworldWorld
 from trainer.worlds.sciworld_exercises import doing
@@ -92,6 +92,20 @@ def test_embeddings_are_untied_and_start_equal() -> None:
     assert torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
     assert model.lm_head.weight is not model.model.embed_tokens.weight
     assert model.config.tie_word_embeddings is False
+
+
+def test_the_forms_of_a_word_begin_alike_and_other_words_do_not() -> None:
+    tokenizer = load_tokenizer(FOLDER)
+    model: Any = make_model(Shape(), tokenizer, 0)
+    rows = torch.nn.functional.normalize(model.model.embed_tokens.weight.detach(), dim=1)
+    for word in ("navy", "coconut"):
+        numbers = [tokenizer.encode(form) for form in forms([word])]
+        assert [len(number) for number in numbers] == [1] * 4
+        alike = rows[[number[0] for number in numbers]] @ rows.T
+        assert float(alike[:, [number[0] for number in numbers]].min()) > 0.2
+        assert float(alike[1:, numbers[0][0]].min()) > 0.45
+        [other] = tokenizer.encode("metal")
+        assert float(alike[:, other].abs().max()) < 0.4
 
 
 def test_the_rate_warms_up_stays_and_falls_to_zero() -> None:
