@@ -21,6 +21,12 @@ def parse_action(action: str) -> tuple[str, str]:
     return (found[1], found[2].lower()) if found else (action, "")
 
 
+def written(action: str) -> str:
+    """The argument of an action as it was written, which the shop reads in lower case."""
+    found = _ACTION.match(action)
+    return found[2] if found else ""
+
+
 def click(name: str) -> str:
     """The action that clicks what is called ``name``."""
     return f"{CLICK}[{name}]"

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.webshop.actions import CLICK, SEARCH, parse_action
+from services.webshop.actions import CLICK, SEARCH, parse_action, written
 from services.webshop.planner import Planner, Way
 from services.webshop.queries import option_text
 from services.webshop.state import Place, State
@@ -96,9 +96,8 @@ def _lost(planner: Planner, step: Step, before: Way, left: int) -> Judgement:
 
 
 def _ignored(step: Step) -> str:
-    name, argument = parse_action(step.action)
-    if name == CLICK and argument:
-        return f"there is no {argument} to click on this page"
+    if parse_action(step.action)[0] == CLICK and (name := written(step.action)):
+        return f"there is no {name} to click on this page"
     return "the shop knows only searches and clicks on what the page shows"
 
 

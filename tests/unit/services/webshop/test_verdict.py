@@ -241,3 +241,8 @@ def test_buying_what_earns_less_is_always_fatal(embedded: World, data: st.DataOb
     values = {value for _, value in state.options}
     right = planner.right(state.product) and {option_value(wanted) for wanted in planner.goal.options} <= values
     assert found.decision == ("useful" if right else "fatal")
+
+
+def test_what_is_not_on_the_page_is_named_as_it_was_written(scene: Scene) -> None:
+    found = verdict(scene.planner, [scene.search, "click[B0NOTTHERE]"])
+    assert (found.decision, found.reason) == ("invalid", "there is no B0NOTTHERE to click on this page")
