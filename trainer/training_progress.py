@@ -68,10 +68,12 @@ def training_bar(title: str, console: Console | None = None) -> Generator[Traini
     rich = Progress(*columns, console=console)
     task = rich.add_task(title, total=None)
     figures = Text(style="cyan")
-    with Live(Group(rich, figures), console=console):
+    with Live(Group(rich, figures), console=console) as live:
 
         def report(progress: TrainingProgress) -> None:
             rich.update(task, total=progress.steps, completed=progress.step)
             figures.plain = figures_line(progress.figures)
 
         yield report
+    if not live.console.is_interactive:
+        live.console.print()  # where no bar moves, its last state does not end its line

@@ -33,6 +33,13 @@ def test_the_bar_names_the_step_and_its_figures() -> None:
     assert figures_line(FIGURES) in shown
 
 
+def test_in_a_log_the_bar_ends_its_line() -> None:
+    out = StringIO()
+    with training_bar("training golden-small", Console(file=out, width=180)) as report:
+        report(TrainingProgress(20, FIGURES))
+    assert out.getvalue().rstrip(" ").endswith("12.3 GiB\n")
+
+
 def test_the_figures_are_those_a_person_watches() -> None:
     assert figures_line(FIGURES) == (
         "loss 1.234 · thought 1.500 · action 0.250 · error steps 4.000 · 31% of tokens trained · rows 98% full · "
