@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from trainer.balance import exchange, spread, trained_tokens
-from trainer.render import KINDS, Rendered
-from trainer.weights import assistant_tokens, turn_ends
+from trainer.render import KINDS, Rendered, in_answers
+from trainer.weights import turn_ends
 
 _ERROR = KINDS.index("error")
 
@@ -61,7 +61,7 @@ class PackReport:
         self.trajectories += 1
         self.tokens += len(document)
         self.trained_tokens += trained_tokens(document)
-        self.masked_tokens += int((assistant_tokens(document) & (document.weights == 0)).sum())
+        self.masked_tokens += int((in_answers(document.kinds) & (document.weights == 0)).sum())
         self.longest = max(self.longest, len(document))
 
     def count_cut(self, whole: Rendered, kept: Rendered) -> None:
@@ -73,7 +73,7 @@ class PackReport:
 
 
 def _steps(document: Rendered) -> set[tuple[int, int]]:
-    answers = assistant_tokens(document)
+    answers = in_answers(document.kinds)
     return {(int(step), int(kind)) for step, kind in zip(document.steps[answers], document.kinds[answers], strict=True)}
 
 

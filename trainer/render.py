@@ -24,8 +24,12 @@ from trainer.chat_format import ChatFormat, choose_format
 Kind = Literal["prompt", "observation"] | Provenance
 KINDS: Final[tuple[Kind, ...]] = ("prompt", "observation", "golden", "student", "error", "reflection", "correction")
 """Where a token comes from; :attr:`Rendered.kinds` holds places in this list."""
-CONTEXT: Final = (KINDS.index("prompt"), KINDS.index("observation"))
-"""What no answer is made of."""
+_CONTEXT: Final = (KINDS.index("prompt"), KINDS.index("observation"))
+
+
+def in_answers(kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """True where a token of such a kind belongs to an answer, stop tokens included."""
+    return ~np.isin(kinds, _CONTEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class Renderer:
             weights=np.repeat(np.array([segment.weight for segment in segments], np.float32), lengths),
             steps=steps,
             kinds=kinds,
-            actions=action_tokens(input_ids, steps, ~np.isin(kinds, CONTEXT), self.chat.codec.decode),
+            actions=action_tokens(input_ids, steps, in_answers(kinds), self.chat.codec.decode),
         )
 
     def _turn(self, parts: Sequence[_Part]) -> Iterator[Segment]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.trajectory import Provenance, Trajectory
 from trainer.finetune_config import Normalisation, WeightOptions
-from trainer.render import CONTEXT, Rendered
+from trainer.render import Rendered, in_answers
 
 
 def step_weights(trajectory: Trajectory, options: WeightOptions) -> list[float]:
@@ -37,14 +37,9 @@ def normalise(rendered: Rendered, normalisation: Normalisation) -> Rendered:
     return replace(rendered, weights=weights)
 
 
-def assistant_tokens(rendered: Rendered) -> NDArray[np.bool_]:
-    """True where a token belongs to an answer, stop tokens included."""
-    return ~np.isin(rendered.kinds, CONTEXT)
-
-
 def turn_ends(rendered: Rendered) -> NDArray[np.int64]:
     """Index after the last token of each assistant turn."""
-    answers = assistant_tokens(rendered)
+    answers = in_answers(rendered.kinds)
     return np.flatnonzero(answers & ~np.append(answers[1:], False)) + 1
 
 

@@ -11,7 +11,7 @@ from shared.trajectory import Trajectory
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import Said, sample, trajectories, trajectory
 from trainer.chat_format import Codec
-from trainer.render import CONTEXT, Renderer
+from trainer.render import Renderer, in_answers
 
 TOKENIZER = tiny_tokenizer()
 CODEC, RENDERER = Codec(TOKENIZER), Renderer.from_tokenizer(TOKENIZER)
@@ -20,7 +20,7 @@ CODEC, RENDERER = Codec(TOKENIZER), Renderer.from_tokenizer(TOKENIZER)
 def parts(one: Trajectory) -> list[tuple[str, str]]:
     """Thought and action of every step, decoded from what was marked."""
     rendered = RENDERER.render(one)
-    steps = np.where(np.isin(rendered.kinds, CONTEXT), -1, rendered.steps)
+    steps = np.where(in_answers(rendered.kinds), rendered.steps, -1)
     found: list[tuple[str, str]] = []
     for step in one.steps:
         inside = steps == step.index
@@ -59,8 +59,8 @@ def test_sampled_ids_that_no_encoding_would_give() -> None:
 @given(trajectories())
 def test_an_action_is_the_end_of_its_step_and_begins_with_its_line(one: Trajectory) -> None:
     rendered = RENDERER.render(one)
-    assert not rendered.actions[np.isin(rendered.kinds, CONTEXT)].any()
-    steps = np.where(np.isin(rendered.kinds, CONTEXT), -1, rendered.steps)
+    assert not rendered.actions[~in_answers(rendered.kinds)].any()
+    steps = np.where(in_answers(rendered.kinds), rendered.steps, -1)
     for step in one.steps:
         inside = np.flatnonzero(steps == step.index)
         marked = rendered.actions[inside]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from shared.errors import RestepError
 from shared.react import first_message, turn_text
 from shared.trajectory import Trajectory
+from tests.support.prefixes import assert_prefixes
 from tests.support.sentence_pieces import TEMPLATE, Meta, llama_tokenizer, vocabulary_file
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import TEXT, Said, sample, trajectories, trajectory
@@ -71,11 +71,7 @@ def test_the_vendors_template_says_the_same(one: Trajectory) -> None:
 
 @given(trajectories(vocabulary=len(TOKENIZER)))
 def test_a_rendered_prefix_is_a_prefix_of_the_whole(one: Trajectory) -> None:
-    whole = RENDERER.render(one)
-    for turn in assistant_turns(one.steps):
-        part = RENDERER.render(one.model_copy(update={"steps": one.steps[: turn[-1].index + 1]}))
-        for name in ("input_ids", "weights", "steps", "kinds"):
-            assert np.array_equal(getattr(part, name), getattr(whole, name)[: len(part)])
+    assert_prefixes(RENDERER, one)
 
 
 @given(trajectories(vocabulary=len(TOKENIZER)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.errors import RestepError
 from shared.react import GO_ON, first_message
 from shared.trajectory import Trajectory
+from tests.support.prefixes import assert_prefixes
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import Said, in_messages, sample, trajectories, trajectory, written_dialogues
 from trainer.render import KINDS, Renderer, assistant_turns
@@ -39,11 +40,7 @@ def test_segments_are_disjoint_and_cover_everything(one: Trajectory) -> None:
 
 @given(trajectories())
 def test_a_rendered_prefix_is_a_prefix_of_the_whole(one: Trajectory) -> None:
-    whole = RENDERER.render(one)
-    for turn in assistant_turns(one.steps):
-        part = RENDERER.render(one.model_copy(update={"steps": one.steps[: turn[-1].index + 1]}))
-        for name in ("input_ids", "weights", "steps", "kinds"):
-            assert np.array_equal(getattr(part, name), getattr(whole, name)[: len(part)])
+    assert_prefixes(RENDERER, one)
 
 
 @given(trajectories())

@@ -11,8 +11,8 @@ from shared.trajectory import PROVENANCE_LOSS, Trajectory
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import sample, trajectories
 from trainer.finetune_config import WeightOptions
-from trainer.render import KINDS, Renderer
-from trainer.weights import assistant_tokens, normalise, step_weights, turn_ends, turn_numbers
+from trainer.render import KINDS, Renderer, in_answers
+from trainer.weights import normalise, step_weights, turn_ends, turn_numbers
 
 RENDERER = Renderer.from_tokenizer(tiny_tokenizer())
 
@@ -25,7 +25,7 @@ def test_the_method_masks_errors_and_nothing_else() -> None:
 def test_without_the_mask_error_steps_and_their_stop_tokens_are_trained() -> None:
     one = sample()[0]
     rendered = RENDERER.render(one, step_weights(one, WeightOptions(mask_errors=False)))
-    assert np.array_equal(rendered.weights > 0, assistant_tokens(rendered))
+    assert np.array_equal(rendered.weights > 0, in_answers(rendered.kinds))
 
 
 def test_an_override_names_a_provenance_and_wins_over_the_document() -> None:

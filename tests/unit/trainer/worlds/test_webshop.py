@@ -33,7 +33,8 @@ ITEM = (
     "big [SEP] Blue Mug [SEP] Price: $3.99 [SEP] Rating: N.A. [SEP] Description [SEP] Features [SEP] Reviews [SEP] Buy Now"
 )
 SAID = re.compile(
-    r"I need (.+), so I search with|asks for (?:.+?): (.+), so I choose|^Thought: (.+) at \$|so I choose (.+)\.$|I try (.+)\.$",
+    r"I need (.+), so I search with|asks for (?:.+?): (.+), so I choose|so I choose (.+)\.$|I try (.+)\.$"
+    r"|^Thought: (.+) (?:fits|may fit) the goal, so I open",
     re.MULTILINE,
 )
 
