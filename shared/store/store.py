@@ -21,29 +21,14 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from shared.errors import RestepError
+from shared.store import browse
+from shared.store.browse import Counts, Summary, Unit, UnitPage, Wanted
 from shared.store.jsonl import Imported, export_jsonl, import_jsonl
+from shared.store.reader import open_reader
 from shared.store.schema import Episode, FailedUnit, open_engine, store_errors, store_url
 from shared.trajectory import Trajectory, load_trajectory
 
 _READ_AT_ONCE: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is known of a finished unit without reading its trajectory."""
-
-    run: str
-    task_id: str
-    attempt: int
-    kept: bool
-    trajectory_id: str
-    split: str
-    type: str
-    success: bool
-    score: float
-    steps: int
-    ended: str
-    created: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +45,17 @@ class Failure:
     resolved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Finished units of a run, those kept for training, those that reached the goal; units failed and never finished."""
-
-    finished: int
-    kept: int
-    succeeded: int
-    failed: int
-
-
 class TrajectoryStore:
     """The trajectories of many runs in one database. Every method raises ``store_failed`` when the database does."""
 
-    def __init__(self, url_or_path: str | Path, *, busy_timeout: float = 30.0) -> None:
-        """Open or create a store at a path (SQLite) or a database URL.
+    def __init__(self, url_or_path: str | Path, *, busy_timeout: float = 30.0, read_only: bool = False) -> None:
+        """Open or create a store at a path (SQLite) or a database URL; ``read_only`` creates and changes nothing.
 
         ``busy_timeout``: seconds that a write to SQLite waits for other writers.
         """
         url = store_url(url_or_path)
         self.url = url.render_as_string(hide_password=True)
-        self._engine = open_engine(url, busy_timeout)
+        self._engine = open_reader(url) if read_only else open_engine(url, busy_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +160,21 @@ class TrajectoryStore:
         query = select(Episode.run).union(select(FailedUnit.run))
         with self._read() as connection:
             return sorted(connection.execute(query).scalars())
+
+    def summaries(self) -> dict[str, Summary]:
+        """How far every run is, in order of name."""
+        with self._read() as connection:
+            return browse.summaries(connection)
+
+    def page(self, runs: Sequence[str], wanted: Wanted | None = None, *, offset: int = 0, limit: int = 100) -> UnitPage:
+        """Finished units of runs without their trajectories, by task id, attempt and run: those from ``offset`` on."""
+        with self._read() as connection:
+            return browse.page(connection, runs, wanted or Wanted(), offset, limit)
+
+    def types(self, run: str) -> list[str]:
+        """The task types of a run's finished units."""
+        with self._read() as connection:
+            return browse.types(connection, run)
 
     def require(self, run: str) -> Counts:
         """Counts of a run. Raises ``data_not_found``, with the runs there are, for one that finished nothing."""

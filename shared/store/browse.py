@@ -1,0 +1,101 @@
+"""What a person who looks into a store asks: how far every run is, and which units a page of a list holds.
+
+Counted and cut by the database, because a store may hold more units than a page should wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from sqlalchemy import Connection, Integer, and_, cast, func, select
+
+from shared.store.schema import Episode, FailedUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is known of a finished unit without reading its trajectory."""
+
+    run: str
+    task_id: str
+    attempt: int
+    kept: bool
+    trajectory_id: str
+    split: str
+    type: str
+    success: bool
+    score: float
+    steps: int
+    ended: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Finished units of a run, those kept for training, those that reached the goal; units failed and never finished."""
+
+    finished: int
+    kept: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in one line. ``latest`` is when the last trajectory was made or the last unit failed, ISO 8601."""
+
+    counts: Counts
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which units: those where every field that is not None agrees."""
+
+    task_id: str | None = None
+    type: str | None = None
+    success: bool | None = None
+    kept: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPage:
+    """A slice of the units that match, and how many match in all."""
+
+    units: list[Unit]
+    total: int
+
+
+def summaries(connection: Connection) -> dict[str, Summary]:
+    """Every run that finished or failed at something, in order of name."""
+    kept, succeeded = (func.sum(cast(flag, Integer)) for flag in (Episode.kept, Episode.success))
+    finished = select(Episode.run, func.count(), kept, succeeded, func.max(Episode.created)).group_by(Episode.run)
+    same = and_(Episode.run == FailedUnit.run, Episode.task_id == FailedUnit.task_id, Episode.attempt == FailedUnit.attempt)
+    failed = select(FailedUnit.run, func.count(), func.max(FailedUnit.last_failed)).select_from(FailedUnit)
+    failed = failed.outerjoin(Episode, same).where(Episode.number.is_(None)).group_by(FailedUnit.run)
+    failures = {run: (count, latest) for run, count, latest in connection.execute(failed)}
+    found: dict[str, Summary] = {}
+    for run, count, to_train, reached, latest in connection.execute(finished):
+        failed_units, last_failed = failures.get(run, (0, ""))
+        found[run] = Summary(Counts(count, to_train, reached, failed_units), max(latest, last_failed))
+    only_failed = {run: Summary(Counts(0, 0, 0, count), at) for run, (count, at) in failures.items() if run not in found}
+    return dict(sorted({**found, **only_failed}.items()))
+
+
+def page(connection: Connection, runs: Sequence[str], wanted: Wanted, offset: int, limit: int) -> UnitPage:
+    """Finished units of runs by task id, attempt and run."""
+    conditions = [Episode.run.in_(runs)]
+    conditions += [
+        getattr(Episode, field.name) == value for field in fields(wanted) if (value := getattr(wanted, field.name)) is not None
+    ]
+    columns = [getattr(Episode, field.name) for field in fields(Unit)]
+    query = select(*columns).where(*conditions).order_by(Episode.task_id, Episode.attempt, Episode.run)
+    rows = connection.execute(query.offset(offset).limit(limit)).mappings()
+    total = connection.execute(select(func.count()).select_from(Episode).where(*conditions)).scalar_one()
+    return UnitPage([Unit(**row) for row in rows], total)
+
+
+def types(connection: Connection, run: str) -> list[str]:
+    """The task types of a run's finished units, sorted."""
+    return sorted(connection.execute(select(Episode.type).where(Episode.run == run).distinct()).scalars())

@@ -1,0 +1,73 @@
+"""A store opened to look into: nothing is created, migrated, locked or written, whoever works on it meanwhile.
+
+SQLite is opened read-only, so its writers never wait for a reader; PostgreSQL is told that the session only reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, create_engine, func, select
+from sqlalchemy.pool import NullPool
+
+from shared.errors import RestepError
+from shared.store.schema import STORE_VERSION, StoreVersion, store_errors
+
+_SECONDS: Final = 5.0
+"""How long reading may wait for a database."""
+
+
+def open_reader(url: URL) -> Engine:
+    """Connect and check the version. Raises ``data_not_found`` for a file that is not there, ``store_failed``."""
+    where = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        engine = _open_sqlite(Path(str(url.database)))
+    else:
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"options": "-c default_transaction_read_only=on"})
+    try:
+        with store_errors(where), engine.connect() as connection:
+            version = connection.execute(select(func.max(StoreVersion.version))).scalar()
+        if version is not None and version > STORE_VERSION:
+            raise RestepError(
+                "store_failed", f"{where}: store version {version}; this restep reads {STORE_VERSION}, so upgrade it"
+            )
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _open_sqlite(path: Path) -> Engine:
+    if not path.is_file():
+        raise RestepError("data_not_found", f"there is no store {path}")
+
+    def connect() -> sqlite3.Connection:
+        try:
+            return _read_only(path, "mode=ro")
+        except sqlite3.OperationalError:
+            # A folder that cannot be written and a store nobody has open: WAL has no index to share, and needs none.
+            if path.with_name(f"{path.name}-wal").exists():
+                raise
+            return _read_only(path, "mode=ro&immutable=1")
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _read_only(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.resolve()))}?{how}", uri=True, timeout=_SECONDS, check_same_thread=False
+    )
+    try:
+        # A file from elsewhere may hold views and triggers: none of them is trusted.
+        for pragma in ("query_only=ON", "trusted_schema=OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+        with closing(connection.execute("SELECT name FROM sqlite_master LIMIT 1")) as names:
+            names.fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
