@@ -64,6 +64,7 @@ class FinetuneResult(BaseModel):
     parameters: int
     trajectories: int
     packs: int
+    fewest_packs: int
     tokens: int
     trained_tokens: int
     masked_tokens: int
@@ -73,6 +74,7 @@ class FinetuneResult(BaseModel):
     cut_trajectories: int
     cut_steps: dict[str, dict[str, int]]
     dropped: dict[str, int]
+    dropped_steps: dict[str, dict[str, int]]
     epochs: float
     steps: int
     trained_tokens_seen: int
@@ -157,7 +159,7 @@ def prepare(config: FinetuneConfig, base: Base, trajectories: Iterable[Trajector
     if packed.cut_trajectories:
         log.warning("%d trajectories cut at %d tokens; steps lost: %s", packed.cut_trajectories, longest, packed.cut_steps)
     if packed.dropped:
-        log.warning("trajectories without a trained step, dropped: %s", packed.dropped)
+        log.warning("trajectories without a trained step, dropped: %s; their steps: %s", packed.dropped, packed.dropped_steps)
     return packs, packed
 
 

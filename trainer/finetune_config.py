@@ -68,8 +68,10 @@ class FinetuneOptions(Options):
     warmup: float = Field(default=0.03, ge=0.0, lt=1.0, description="share of the optimiser steps")
     weight_decay: float = Field(default=0.0, ge=0.0, description="of AdamW")
     max_grad_norm: float = Field(default=1.0, ge=0.0, description="gradients are clipped to this norm; 0 does not clip")
-    batch_tokens: int = Field(default=32768, ge=1, description="tokens of an optimiser step over all processes, in whole rows")
-    pack_tokens: int = Field(default=4096, ge=16, description="tokens of a row, which is a micro-batch")
+    batch_tokens: int = Field(default=65536, ge=1, description="tokens of an optimiser step over all processes, in whole rows")
+    pack_tokens: int = Field(
+        default=8192, ge=16, description="tokens of a row, which is a micro-batch; full if twice as long as any trajectory"
+    )
     max_length: int | None = Field(default=None, ge=16, description="longest trajectory in tokens; None takes the model's")
     chat_format: ChatFormatName | None = Field(default=None, description="None takes the first that fits the tokenizer")
     save_steps: int = Field(default=100, ge=1, description="optimiser steps between checkpoints to resume from")

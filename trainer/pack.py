@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -39,13 +38,15 @@ class Pack:
 class PackReport:
     """What was packed and what was not. Tokens are of one epoch; ``masked_tokens`` are answers without weight.
 
-    ``efficiency`` is the mean fill of a row, ``trained_spread`` how unlike rows are in trained tokens (their standard
-    deviation over their mean). ``cut_steps`` counts steps lost to the length limit, by task type and provenance;
-    ``dropped`` counts trajectories of which nothing trained was left, by task type.
+    ``efficiency`` is the mean fill of a row, ``fewest_packs`` how many rows these lengths take at the very least,
+    ``trained_spread`` how unlike rows are in trained tokens (their standard deviation over their mean). ``cut_steps``
+    counts steps that trajectories lost to the length limit, by task type and provenance; ``dropped`` counts trajectories
+    of which nothing trained was left, by task type, and ``dropped_steps`` all their steps, by task type and provenance.
     """
 
     trajectories: int = 0
     packs: int = 0
+    fewest_packs: int = 0
     tokens: int = 0
     trained_tokens: int = 0
     masked_tokens: int = 0
@@ -55,6 +56,7 @@ class PackReport:
     cut_trajectories: int = 0
     cut_steps: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     dropped: dict[str, int] = field(default_factory=dict[str, int])
+    dropped_steps: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
 
     def count(self, document: Rendered) -> None:
         """Add a document that is kept."""
@@ -67,9 +69,18 @@ class PackReport:
     def count_cut(self, whole: Rendered, kept: Rendered) -> None:
         """Add the steps that a cut took away."""
         self.cut_trajectories += 1
-        counts = self.cut_steps.setdefault(whole.task, {})
-        for _, kind in _steps(whole) - _steps(kept):
-            counts[KINDS[kind]] = counts.get(KINDS[kind], 0) + 1
+        _add(self.cut_steps, whole.task, _steps(whole) - _steps(kept))
+
+    def count_dropped(self, document: Rendered) -> None:
+        """Add a document that is not kept."""
+        self.dropped[document.task] = self.dropped.get(document.task, 0) + 1
+        _add(self.dropped_steps, document.task, _steps(document))
+
+
+def _add(counts: dict[str, dict[str, int]], task: str, steps: set[tuple[int, int]]) -> None:
+    of_task = counts.setdefault(task, {})
+    for _, kind in steps:
+        of_task[KINDS[kind]] = of_task.get(KINDS[kind], 0) + 1
 
 
 def _steps(document: Rendered) -> set[tuple[int, int]]:
@@ -107,25 +118,24 @@ def pack(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed:
     """
     report = PackReport()
     kept: list[Rendered] = []
-    dropped: Counter[str] = Counter()
     for document in documents:
         fitting = cut(document, max_length)
+        if not (fitting.weights[1:] > 0).any():
+            report.count_dropped(document)
+            continue
         if len(fitting) < len(document):
             report.count_cut(document, fitting)
-        if (fitting.weights[1:] > 0).any():
-            report.count(fitting)
-            kept.append(fitting)
-        else:
-            dropped[document.task] += 1
+        report.count(fitting)
+        kept.append(fitting)
     rng = np.random.default_rng(seed)
     shuffled = [kept[int(index)] for index in rng.permutation(len(kept))]
     shuffled.sort(key=len, reverse=True)  # stable: documents of one length stay shuffled
     rows = _best_fit(shuffled, pack_tokens)
     exchange(rows, pack_tokens)
     packs = [Pack(tuple(rows[int(index)])) for index in rng.permutation(len(rows))]
-    report.dropped = dict(dropped)
     report.packs = len(packs)
     if packs:
+        report.fewest_packs = fewest_rows([len(document) for document in kept], pack_tokens)
         report.efficiency = report.tokens / sum(max(pack_tokens, row.tokens) for row in packs)
         report.trained_spread = spread(rows)
     return packs, report
@@ -145,6 +155,25 @@ def _best_fit(documents: Iterable[Rendered], capacity: int) -> list[list[Rendere
         rows[row].append(document)
         bisect.insort(room, (left - len(document), row))
     return rows
+
+
+def fewest_rows(lengths: Sequence[int], capacity: int) -> int:
+    """A number of rows that no packing of these lengths can go below: the bound L2 of Martello and Toth.
+
+    Documents of more than half a row never share one, and leave room that only short ones can fill; so for every length
+    it takes from the tokens of the documents from there up to half a row what fits beside the long ones that they fit
+    beside. A document longer than a row has one of its own.
+    """
+    whole = np.sort(np.asarray(lengths, np.int64))
+    own = int((whole > capacity).sum())
+    sizes = whole[: len(whole) - own]
+    sums = np.append(0, np.cumsum(sizes))
+    long = int(np.searchsorted(sizes, capacity / 2, "right"))
+    shortest = np.unique(np.append(0, sizes[:long]))
+    shared = np.searchsorted(sizes, capacity - shortest, "right")
+    room = (shared - long) * capacity - (sums[shared] - sums[long])
+    short = sums[long] - sums[np.searchsorted(sizes, shortest, "left")]
+    return own + int((len(sizes) - long + np.maximum(0, -((room - short) // capacity))).max())
 
 
 def data_hash(packs: Iterable[Pack]) -> str:

@@ -52,6 +52,7 @@ class TrainingSummary(_Part):
 
     trajectories: int
     packs: int
+    fewest_packs: int | None = None
     tokens: int
     trained_tokens: int
     masked_tokens: int
@@ -60,6 +61,7 @@ class TrainingSummary(_Part):
     cut_trajectories: int
     cut_steps: dict[str, dict[str, int]]
     dropped: dict[str, int]
+    dropped_steps: dict[str, dict[str, int]] = {}
     epochs: float
     steps: int
     trained_tokens_seen: int

@@ -80,15 +80,21 @@ def teacher_lines(results: Results) -> list[str]:
 
 
 def training_line(training: TrainingSummary) -> str:
-    """``97 trajectories in 12 rows, 98.1% full; 3 epochs, 120 steps, 45,600 trained tokens``, and what was lost, if any."""
-    rows = f"{training.trajectories} trajectories in {training.packs} rows, {training.efficiency:.1%} full"
+    """``97 trajectories in 12 rows (at least 12), 98.1% full; 3 epochs, 120 steps, ...``, and what was lost, if any."""
+    least = "" if training.fewest_packs is None else f" (at least {training.fewest_packs})"
+    rows = f"{training.trajectories} trajectories in {training.packs} rows{least}, {training.efficiency:.1%} full"
     length = f"{training.epochs:.4g} epochs, {training.steps:,} steps, {training.trained_tokens_seen:,} trained tokens in all"
     parts = [f"{rows}, trained tokens spread by {training.trained_spread:.0%}", length]
     if training.cut_trajectories:
-        lost = (f"{task} ({_counts(steps)})" for task, steps in training.cut_steps.items())
-        parts += [f"{training.cut_trajectories} trajectories cut, steps lost: {', '.join(lost)}"]
-    parts += [f"dropped, nothing in them to train: {_counts(training.dropped)}"] if training.dropped else []
+        parts += [f"{training.cut_trajectories} trajectories cut, steps lost: {_by_task(training.cut_steps)}"]
+    if training.dropped:
+        parts += [f"dropped, nothing in them to train: {_counts(training.dropped)}"]
+        parts += [f"their steps: {_by_task(training.dropped_steps)}"] if training.dropped_steps else []
     return "; ".join(parts)
+
+
+def _by_task(steps: Mapping[str, Mapping[str, int]]) -> str:
+    return ", ".join(f"{task} ({_counts(counts)})" for task, counts in steps.items())
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.react import turn_text
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import Said, sample, trajectory
-from trainer.pack import Pack, collate, cut, data_hash, pack
+from trainer.pack import Pack, collate, cut, data_hash, fewest_rows, pack
 from trainer.render import KINDS, Rendered, Renderer
 from trainer.weights import turn_ends
 
@@ -57,6 +57,45 @@ def test_every_document_is_in_exactly_one_row_and_rows_are_bounded(lengths: list
 def test_no_two_rows_could_have_been_one(lengths: list[int]) -> None:
     packs, _ = pack([_document(length) for length in lengths], 64, 64, 0)
     assert all(a.tokens + b.tokens > 64 for a, b in pairwise(sorted(packs, key=lambda row: row.tokens)))
+
+
+def _rows_of_the_best(lengths: list[int], capacity: int) -> int:
+    """By trying all: each document into every row it fits, or one of its own."""
+    best = len(lengths)
+
+    def place(left: list[int], rooms: tuple[int, ...]) -> None:
+        nonlocal best
+        if len(rooms) >= best:
+            return
+        if not left:
+            best = len(rooms)
+            return
+        first, *rest = left
+        for at, room in enumerate(rooms):
+            if room >= first and room not in rooms[:at]:
+                place(rest, (*rooms[:at], room - first, *rooms[at + 1 :]))
+        place(rest, (*rooms, capacity - first))
+
+    place(sorted(lengths, reverse=True), ())
+    return best
+
+
+@given(st.lists(st.integers(2, 20), min_size=1, max_size=9))
+def test_no_packing_takes_fewer_rows_than_the_bound(lengths: list[int]) -> None:
+    best = _rows_of_the_best(lengths, 20)
+    bound = fewest_rows(lengths, 20)
+    assert -(-sum(lengths) // 20) <= bound <= best
+    assert bound == best or best - bound == 1
+    _, report = pack([_document(length) for length in lengths], 20, 20, 0)
+    assert report.fewest_packs == bound
+    assert best <= report.packs <= best + 1
+
+
+def test_long_documents_cannot_share_a_row_whatever_stands_beside_them() -> None:
+    assert fewest_rows([60, 60, 60], 100) == 3
+    assert fewest_rows([60, 60, 30, 30], 100) == 2
+    assert fewest_rows([70, 70, 31, 20], 100) == 3  # 191 tokens, but 31 fit beside neither
+    assert fewest_rows([250, 30], 100) == 2  # longer than a row: one of its own
 
 
 @given(LENGTHS, st.integers(0, 5))
@@ -108,9 +147,16 @@ def test_what_a_cut_takes_is_counted_by_task_and_provenance() -> None:
     _, report = pack([whole], 4096, first_turn, 0)
     assert report.cut_trajectories == report.trajectories == 1
     assert report.cut_steps == {"boil": {"error": 1, "reflection": 1, "correction": 1, "golden": 1}}
-    packs, report = pack([whole, RENDERER.render(sample()[1])], 4096, first_turn - 1, 0)
+
+
+def test_what_is_dropped_whole_is_counted_by_task_and_provenance_and_not_as_cut() -> None:
+    whole = RENDERER.render(sample()[0])
+    packs, report = pack([whole, RENDERER.render(sample()[1])], 4096, int(turn_ends(whole)[0]) - 1, 0)
     assert packs == []
     assert report.dropped == {"boil": 1, "melt": 1}
+    assert report.dropped_steps == {"boil": {"golden": 2, "error": 1, "reflection": 1, "correction": 1}, "melt": {"golden": 2}}
+    assert report.cut_trajectories == report.fewest_packs == 0
+    assert report.cut_steps == {}
     assert report.efficiency == 0.0
 
 
@@ -119,6 +165,7 @@ def test_a_trajectory_without_a_trained_step_is_dropped_and_counted() -> None:
     packs, report = pack([untrained, RENDERER.render(sample()[1])], 4096, 4096, 0)
     assert len(packs) == 1
     assert report.dropped == {"boil": 1}
+    assert report.dropped_steps == {"boil": {"error": 1}}
 
 
 def test_a_row_carries_borders_and_never_a_mask() -> None:

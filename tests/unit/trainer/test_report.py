@@ -26,9 +26,9 @@ def test_what_an_arm_does_differently_and_what_its_training_lost_are_on_the_page
     for text in (
         "options of step",
         "weights.normalisation: &#34;turn&#34;, without: [&#34;reflection&#34;]",
-        "3 trajectories in 1 rows, 98.1% full",
+        "3 trajectories in 1 rows (at least 1), 98.1% full",
         "1 trajectories cut, steps lost: boil (error 2, correction 1)",
-        "dropped, nothing in them to train: melt 1",
+        "dropped, nothing in them to train: melt 1; their steps: melt (error 4)",
         "2 epochs, 2 steps, 240 trained tokens in all",
     ):
         assert text in page
