@@ -7,7 +7,9 @@ Requests refuse unknown fields, answers ignore them, so that an older client rea
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +20,7 @@ PROTOCOL_VERSION = "1"
 SessionId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$", examples=["4b1e7c1e-6a0f-4c1c-9a53-0d9b8f1f2a10"])
 ]
+_SESSION_ID_LENGTH: Final = 128
 Extra = Literal["admissible_actions"]
 Ended = Literal["done", "truncated", "error"]
 Decision = Literal["useful", "exploring", "needless", "invalid", "harmful", "fatal"]
@@ -29,6 +32,17 @@ ERROR_DECISIONS: frozenset[Decision] = frozenset({"needless", "invalid", "harmfu
 def observation_hash(observation: str) -> str:
     """First 16 hex digits of the SHA-256 of the text: what replay is checked by."""
     return hashlib.sha256(observation.encode()).hexdigest()[:16]
+
+
+def fork_id(session_id: str) -> str:
+    """A new id for a fork of a session, ``NAME.xxxx``: a gateway routes by NAME, and so finds both on one server.
+
+    NAME is what stands before the first ``.`` or ``:`` of the session's id. One too long to be continued gives an id
+    without it.
+    """
+    name = re.match("[A-Za-z0-9_-]*", session_id)
+    made = f"{name[0] if name else ''}.{uuid4().hex}"
+    return made if len(made) <= _SESSION_ID_LENGTH else str(uuid4())
 
 
 class _Request(BaseModel):

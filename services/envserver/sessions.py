@@ -16,7 +16,7 @@ from typing import Final
 from services.envserver.replay import Plan
 from services.envserver.session import Host, Session
 from shared.errors import RestepError
-from shared.protocol import CreateSession, ForkRequest, TaskInfo
+from shared.protocol import CreateSession, ForkRequest, TaskInfo, fork_id
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Sessions:
         if made is not None and made.plan.origin == origin:
             return await self.get(made.id), False  # repeated, perhaps after the source has gone
         source = await self.get(source_id)
-        session_id = asked.session_id or str(uuid.uuid4())
+        session_id = asked.session_id or fork_id(source_id)
         at_seq = len(source.results) if asked.at_seq is None else asked.at_seq
         if at_seq > len(source.results):
             raise RestepError("step_gap", f"{len(source.results)} steps were executed; there is no state {at_seq}")

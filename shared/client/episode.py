@@ -24,6 +24,7 @@ from shared.protocol import (
     SessionView,
     StepRequest,
     StepResult,
+    fork_id,
     observation_hash,
 )
 
@@ -112,7 +113,7 @@ class RemoteEpisode:
         """An independent episode in the state after ``at_seq`` steps (default: all). Raises ``step_gap``."""
         async with self._lock:
             seq = len(self.steps) if at_seq is None else at_seq
-            asked = ForkRequest(at_seq=seq, session_id=str(uuid4()))
+            asked = ForkRequest(at_seq=seq, session_id=fork_id(self.session_id))
 
             async def ask() -> SessionView:
                 return await self._transport.call("POST", f"/v1/sessions/{self.session_id}/fork", SessionView, body=asked)
@@ -144,7 +145,8 @@ class RemoteEpisode:
     async def settle(self, action: str, item: BatchItem | None) -> StepResult | RestepError:
         """The outcome of a step of a batch; None: it was not tried.
 
-        What failed for a passing reason (a lost session, a full queue) is made again on its own.
+        What failed for a passing reason (a full queue, a lost session) is made again on its own; behind a gateway a
+        batch reaches one server, and a session that it does not know may be well on another.
         """
         try:
             if item is not None and item.result is not None:
@@ -153,7 +155,6 @@ class RemoteEpisode:
                 error = RestepError.from_problem(item.problem)
                 if error.code not in _LOST and not error.retryable:
                     return error
-                self._lost = self._lost or error.code in _LOST
                 await asyncio.sleep(error.retry_after or 0.0)
             return await self._step(action)
         except RestepError as error:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from shared.protocol import (
     ERROR_DECISIONS,
@@ -10,9 +12,11 @@ from shared.protocol import (
     CreateNamedSession,
     CreateSession,
     Decision,
+    SessionId,
     StepRequest,
     StepResult,
     TaskInfo,
+    fork_id,
     observation_hash,
 )
 
@@ -61,3 +65,13 @@ def test_a_result_must_say_everything() -> None:
 def test_right_decisions_are_no_errors() -> None:
     right: set[Decision] = {"useful", "exploring"}
     assert not right & ERROR_DECISIONS
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}", fullmatch=True))
+def test_the_id_of_a_fork_is_valid_new_and_begins_with_the_name_of_its_source(session_id: str) -> None:
+    name = session_id.replace(":", ".").partition(".")[0]
+    made = fork_id(session_id)
+    assert TypeAdapter(SessionId).validate_python(made) == made
+    assert made != fork_id(session_id)
+    assert made.startswith(f"{name}.") or len(name) > 90
+    assert fork_id(made).partition(".")[0] == made.partition(".")[0]

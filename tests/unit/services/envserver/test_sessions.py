@@ -185,6 +185,7 @@ async def test_a_fork_is_independent_and_in_the_same_state(service: Service, at_
     for seq, action in enumerate(actions, 1):
         await source.step(seq, action)
     fork, new = await service.sessions.fork("a", ForkRequest(at_seq=at_seq))
+    assert fork.id.startswith("a.")
     kept = 3 if at_seq is None else at_seq
     assert new
     assert fork.results == source.results[:kept]

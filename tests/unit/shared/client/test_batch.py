@@ -62,6 +62,23 @@ async def test_lost_sessions_are_replayed_within_a_batch(serve: Serve) -> None:
         assert await client.step_batch([(episode, "take key") for episode in moved]) == expected
 
 
+async def test_a_batch_that_reached_another_server_costs_no_replay(serve: Serve, cellar: Cellar) -> None:
+    async with (
+        serve() as one,
+        serve(of=Cellar()) as two,
+        Proxy(one) as gateway,
+        EnvironmentClient(gateway.url, retry=QUICK) as client,
+    ):
+        gateway.batches = two
+        episodes = await opened(client, 3)
+        ids = [episode.session_id for episode in episodes]
+        for action in ("go east", "go east"):
+            answers = await client.step_batch([(episode, action) for episode in episodes])
+            assert all(isinstance(answer, StepResult) for answer in answers)
+        assert [episode.session_id for episode in episodes] == ids
+        assert cellar.executed == ["go east"] * 6
+
+
 async def test_a_full_queue_is_waited_for(serve: Serve, cellar: Cellar) -> None:
     async with serve(queue=2) as url, EnvironmentClient(url, retry=QUICK) as client:
         episodes = await opened(client, 2) + await opened(client, 2)
