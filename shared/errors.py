@@ -41,6 +41,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "not_supported": ErrorKind(501, "This environment does not offer the capability"),
     "expert_disabled": ErrorKind(403, "The expert route is not enabled on this server"),
     "expert_failed": ErrorKind(500, "The expert could not judge this state"),
+    "nothing_bought": ErrorKind(409, "Nothing has been bought in this episode"),
     # sessions
     "session_not_found": ErrorKind(404, "No such session"),
     "session_gone": ErrorKind(410, "The session was closed or its lease expired"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
 
 from services.envserver.compat import agentgym, openenv
 from services.envserver.metrics import Metrics
@@ -17,8 +19,17 @@ from shared.settings import EnvironmentSettings
 _NATIVE_BODIES = (BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest)
 
 
-def create_app(environment: Environment, settings: EnvironmentSettings | None = None, *, wait: bool = True) -> FastAPI:
+def create_app(
+    environment: Environment,
+    settings: EnvironmentSettings | None = None,
+    *,
+    routers: Sequence[APIRouter] = (),
+    public: Sequence[APIRouter] = (),
+    wait: bool = True,
+) -> FastAPI:
     """An environment server over ``environment``.
+
+    ``routers`` are what a benchmark offers beyond the protocol; ``public`` ones are answered without a token.
 
     The application's lifespan starts and stops the environment. With ``wait`` nothing is answered before it is
     loaded; without, probes answer meanwhile and every other call is ``not_ready``.
@@ -29,12 +40,13 @@ def create_app(environment: Environment, settings: EnvironmentSettings | None = 
     app = assemble(
         service,
         Metrics(service),
-        [routes.router for routes in (steps, sessions, environment_routes, openenv, agentgym)],
+        [*(routes.router for routes in (steps, sessions, environment_routes, openenv, agentgym)), *routers],
         (*_NATIVE_BODIES, agentgym.ResetBody, agentgym.StepBody, agentgym.CloseBody),
         title="restep environment server",
         description="Plays episodes of one benchmark over HTTP. Errors are RFC 9457 problem details.",
         token=settings.token(),
         wait=wait,
+        public=public,
     )
     app.state.agentgym = agentgym.Slots()
     return app

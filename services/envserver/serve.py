@@ -7,6 +7,9 @@ import contextlib
 import gc
 import logging
 import sys
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
 
 from services.envserver.app import create_app
 from services.envserver.service import Service
@@ -19,24 +22,31 @@ from shared.telemetry import configure_logging
 log = logging.getLogger(__name__)
 
 
-def run(environment: Environment, settings: EnvironmentSettings, *, service_name: str = "environment") -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code.
+def run(
+    environment: Environment,
+    settings: EnvironmentSettings,
+    *,
+    service_name: str = "environment",
+    routers: Sequence[APIRouter] = (),
+    public: Sequence[APIRouter] = (),
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. ``routers`` and ``public`` are those of :func:`create_app`.
 
     0 after a graceful end; 1, with one line on standard error, when the port is in use, data is missing, or the
     environment cannot start. The chosen port is announced by :func:`shared.serving.announce`.
     """
     configure_logging(settings.log_level)
     try:
+        app = create_app(environment, settings, routers=routers, public=public, wait=False)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(environment, settings, service_name))
+            runner.run(_serve(app, settings, service_name))
     except RestepError as error:
         sys.stderr.write(f"restep: {error}\n")
         return 1
     return 0
 
 
-async def _serve(environment: Environment, settings: EnvironmentSettings, service_name: str) -> None:
-    app = create_app(environment, settings, wait=False)
+async def _serve(app: FastAPI, settings: EnvironmentSettings, service_name: str) -> None:
     service: Service = app.state.service
 
     async def ready() -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from services.http import probes
@@ -45,13 +46,15 @@ def assemble(
     description: str,
     token: str | None,
     wait: bool,
+    public: Sequence[APIRouter] = (),
     translators: Sequence[type[Any]] = (),
 ) -> FastAPI:
     """An application over ``service``, which the routers find in ``app.state.service``.
 
     Its lifespan starts and stops the service. With ``wait`` nothing is answered before it is loaded; without, probes
-    answer meanwhile. ``bodies`` are the models that routes read by hand, for OpenAPI; ``translators`` are ASGI layers
-    that say problems in another protocol's words.
+    answer meanwhile. ``bodies`` are the models that routes read by hand, for OpenAPI; ``public`` are routers of pages
+    without secrets, answered without a token; ``translators`` are ASGI layers that say problems in another protocol's
+    words.
     """
 
     @asynccontextmanager
@@ -69,13 +72,17 @@ def assemble(
     app.state.metrics = metrics
     app.add_middleware(BodyLimit)  # the innermost first
     if token is not None:
-        app.add_middleware(BearerAuth, token=token)
+        app.add_middleware(BearerAuth, token=token, public=_paths(public))
     app.add_middleware(ProblemBoundary)
     for translator in translators:
         app.add_middleware(translator)
     app.add_middleware(MeasureRequests, latency=metrics.latency)
     install_handlers(app)
-    for router in (*routers, probes.router):
+    for router in (*routers, *public, probes.router):
         app.include_router(router)
     describe(app, *bodies)
     return app
+
+
+def _paths(routers: Sequence[APIRouter]) -> frozenset[str]:
+    return frozenset(route.path for router in routers for route in router.routes if isinstance(route, APIRoute))

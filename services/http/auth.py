@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,22 +11,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.errors import RestepError
 
 _POLICY_VIOLATION: Final = 1008
-_OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})  # probes carry no secrets
+_PROBES: Final = frozenset({"/healthz", "/readyz"})  # probes carry no secrets
 
 
 class BearerAuth:
     """ASGI middleware that raises ``unauthorized`` for a request without the token; sits inside the boundary.
 
-    A WebSocket without it is refused before the handshake.
+    ``public`` are paths that need none, beside the probes. A WebSocket without it is refused before the handshake.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, public: Collection[str] = ()) -> None:
         self._app = app
         self._expected = token.encode()
+        self._open = _PROBES.union(public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] == "lifespan" or scope["path"] in _OPEN_PATHS or self._allows(scope):
+        if scope["type"] == "lifespan" or scope["path"] in self._open or self._allows(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})  # before the handshake: 403

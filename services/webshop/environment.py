@@ -17,6 +17,7 @@ from services.webshop.expert import Expert
 from services.webshop.goals import Goal
 from services.webshop.instruction import ACTION_GRAMMAR, INSTRUCTION
 from services.webshop.pages import TEXT_MODE
+from services.webshop.purchase import Purchase, purchase
 from services.webshop.state import Place, State
 from services.webshop.world import MODES, World
 from shared.environment import EngineStep, Environment, Episode, EpisodeKey
@@ -123,6 +124,10 @@ class WebShop(Environment):
     async def expert(self, key: EpisodeKey, max_steps: int) -> ExpertAdvice:
         """The way to the best purchase and a verdict: see :mod:`services.webshop.verdict`."""
         return self._here.expert.advise(key, max_steps)
+
+    def purchase(self, key: EpisodeKey) -> Purchase:
+        """What an episode has bought, and the reward with its parts. Raises ``nothing_bought``, ``unknown_task``."""
+        return purchase(self._here.world, key)
 
     @property
     def world(self) -> World:

@@ -101,7 +101,7 @@ async def test_a_chunked_body_is_counted_while_it_comes(client: httpx.AsyncClien
 
 async def test_unknown_routes_and_methods(client: httpx.AsyncClient) -> None:
     problem(await client.get("/v2/everything"), "route_not_found")
-    problem(await client.post("/"), "route_not_found")
+    problem(await client.post("/everything"), "route_not_found")
     problem(await client.delete("/v1/environment"), "method_not_allowed")
 
 

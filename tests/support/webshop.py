@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -61,3 +62,27 @@ def ideas(planner: Planner, state: State) -> list[str]:
         "click[xyzzy]",
         "buy",
     ]
+
+
+def with_words(rows: Rows, words: str) -> Rows:
+    """The same shop with ``words`` in every text that a shopper reads."""
+    return replace(
+        rows,
+        products=[
+            product
+            | {
+                "name": f"{product['name']} {words}",
+                "full_description": f"{product['full_description']} {words}",
+                "small_description": [f"{bullet} {words}" for bullet in product["small_description"]],
+                "customization_options": {
+                    name: [{"value": f"{content['value']} {words}"} for content in contents]
+                    for name, contents in product["customization_options"].items()
+                },
+            }
+            for product in rows.products
+        ],
+        instructions={
+            asin: row | ({"instruction": f"{row['instruction']} {words}"} if "instruction" in row else {})
+            for asin, row in rows.instructions.items()
+        },
+    )

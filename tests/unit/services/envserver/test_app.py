@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter
 
 from services.envserver.app import create_app
 from services.envserver.limits import MAX_ACTION_CHARS
@@ -263,3 +264,27 @@ async def test_two_applications_in_one_process_do_not_meet(serve: Serve) -> None
         await first.put("/v1/sessions/a", json=NEAR)
         problem(await second.get("/v1/sessions/a"), "session_not_found")
         assert "restep_sessions 0.0" in (await second.get("/metrics")).text.splitlines()
+
+
+async def test_an_environment_brings_routers_of_its_own(cellar: Cellar, tmp_path: Path) -> None:
+    guarded, public = APIRouter(), APIRouter()
+
+    @guarded.get("/v1/wine")
+    async def wine() -> str:  # pyright: ignore[reportUnusedFunction]
+        return "red"
+
+    @public.get("/")
+    async def door() -> str:  # pyright: ignore[reportUnusedFunction]
+        return "open"
+
+    (tmp_path / "token").write_text("token")
+    settings = EnvironmentSettings(token_file=tmp_path / "token")
+    app = create_app(cellar, settings, routers=[guarded], public=[public])
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client,
+    ):
+        assert (await client.get("/")).json() == "open"
+        problem(await client.get("/v1/wine"), "unauthorized")
+        problem(await client.get("/v1/environment"), "unauthorized")
+        assert (await client.get("/v1/wine", headers={"Authorization": "Bearer token"})).json() == "red"

@@ -1,0 +1,1 @@
+"""What the WebShop server answers beyond the protocol of all environments."""
