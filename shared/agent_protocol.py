@@ -48,6 +48,9 @@ class ReactStepRequest(Sampling):
     )
 
     prompt_token_ids: TokenIds
+    model: str | None = Field(
+        default=None, description="the checkpoint that must answer, as AgentInfo names it; another one refuses (unknown_model)"
+    )
     stop: list[Annotated[str, Field(min_length=1)]] = Field(
         default=[], description="texts that end an answer before them, e.g. an observation that the model makes up"
     )

@@ -83,9 +83,14 @@ class AgentService:
                 self._idle.set()
 
     async def step(self, request: ReactStepRequest) -> AgentTurn:
-        """Sample one answer and read it as a turn. Raises what :meth:`Served.generate` raises, and ``not_ready``."""
+        """Sample one answer and read it as a turn.
+
+        Raises what :meth:`Served.generate` raises, ``not_ready``, and ``unknown_model`` where another checkpoint was asked.
+        """
         with self.working():
             served = self.backend.current()
+            if request.model not in (None, served.checkpoint.model):
+                raise RestepError("unknown_model", f"{request.model} is not served; {served.checkpoint.model} is")
             answer = await complete(served, request.prompt_token_ids, request, request.stop)
         turn = parse_turn(answer.text)
         self.turns += 1

@@ -28,6 +28,7 @@ async def agent(request: Request) -> Response:
         "malformed_json",
         "invalid_request",
         "prompt_too_long",
+        "unknown_model",
         "not_supported",
         "queue_full",
         "backend_failed",

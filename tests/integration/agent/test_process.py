@@ -79,6 +79,32 @@ async def test_a_client_outlives_a_killed_service(checkpoints: tuple[Path, Path]
             _close(again)
 
 
+async def test_a_service_that_came_back_with_another_checkpoint_is_given_the_loaded_one(checkpoints: tuple[Path, Path]) -> None:
+    """The one it is started with would answer as well, and nobody would know."""
+    first, second = checkpoints
+    with serve(first) as server:
+        async with AgentClient(server.url) as client:
+            loaded = await client.load(str(second))
+            before = [await client.act(prompt, ENDLESS) for prompt in PROMPTS]
+            server.process.kill()
+            server.process.wait()
+            again = await asyncio.to_thread(serve(first, port=server.port).__enter__)
+            assert {turn.model for turn in before} == {loaded.model} != {await _model(server.url)}
+            after = await asyncio.gather(*(client.act(prompt, ENDLESS) for prompt in PROMPTS))
+            assert [turn.token_ids for turn in after] == [turn.token_ids for turn in before]
+            assert {turn.model for turn in after} == {loaded.model}
+            second.rename(second.with_name("kept"))
+            first.rename(second)
+            async with AgentClient(server.url) as other:
+                await other.load(str(second))
+            with pytest.raises(RestepError, match=f"unknown_model: {second} held {loaded.model} and holds second@"):
+                await client.act(PROMPTS[0], ENDLESS)
+            second.rename(first)
+            second.with_name("kept").rename(second)
+            assert again.stop() == 0
+            _close(again)
+
+
 async def test_sigterm_finishes_what_was_accepted(checkpoints: tuple[Path, Path]) -> None:
     with serve(checkpoints[0], drain_seconds=120) as server:
         async with AgentClient(server.url, retry=RetryPolicy(patience=0)) as client:
@@ -111,6 +137,11 @@ def test_a_port_in_use_ends_the_process_with_one_clear_line(checkpoints: tuple[P
 
 async def _running(url: str, count: int) -> bool:
     return f"restep_agent_sequences_running {count}.0" in await _metrics(url)
+
+
+async def _model(url: str) -> str:
+    async with AgentClient(url) as client:
+        return (await client.info()).model
 
 
 async def _metrics(url: str) -> str:

@@ -70,6 +70,14 @@ async def test_the_answer_is_read_as_a_turn_and_failures_are_counted(client: htt
     assert "restep_agent_generated_tokens_total 8.0" in shown
 
 
+async def test_another_checkpoint_than_the_one_that_is_asked_for_does_not_answer(client: httpx.AsyncClient) -> None:
+    served = (await client.get("/v1/agent")).json()["model"]
+    assert (await step(client, model=served))["model"] == served
+    refused = await client.post("/v1/react/steps", json={"prompt_token_ids": [10**6], "model": "other@0"})
+    assert (refused.status_code, refused.json()["code"]) == (404, "unknown_model")
+    assert refused.json()["detail"] == f"other@0 is not served; {served} is"
+
+
 async def test_the_time_the_model_works_is_counted(client: httpx.AsyncClient) -> None:
     busy = [await busy_seconds(client)]
     for _ in range(2):
