@@ -40,17 +40,9 @@ class Mortal:
         """Its process id now."""
         return self.running.process.pid
 
-    def start(self, *flags: str) -> None:
-        """Start it, or start it again; ``flags`` take the place of its own."""
-        command: Sequence[str] = (
-            "-m",
-            "trainer.cli",
-            "serve",
-            self._service,
-            "--port",
-            str(self._port),
-            *(flags or self._flags),
-        )
+    def start(self) -> None:
+        """Start it, or start it again."""
+        command = ("-m", "trainer.cli", "serve", self._service, "--port", str(self._port), *self._flags)
         self._running = ServerProcess(command, {"RESTEP_LOG_LEVEL": "warning", **self._settings}).__enter__()
         self._port = self._running.port
 
