@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -18,10 +17,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from shared.errors import RestepError
+from trainer.checkpoint_files import HUB_NAME, check_files
 
 _FILES: Final = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 _CONTENT: Final = ("config.json", "tokenizer.json", "tokenizer.model", "*.safetensors")
-_HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +46,24 @@ class Base:
         Raises ``checkpoint_not_found`` or ``unsuitable_model``.
         """
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=dtype)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=dtype, output_loading_info=True)
         except (OSError, ValueError) as error:
             raise RestepError("checkpoint_not_found", f"{self.source}: {_first_line(error)}") from None
         except (RuntimeError, SafetensorError) as error:
             raise RestepError("unsuitable_model", f"{self.source}: {_first_line(error)}") from None
+        model, info = cast("tuple[Any, dict[str, Any]]", loaded)
+        if missing := sorted(info["missing_keys"]):  # the library only warns, and draws them at random
+            detail = f"{self.source}: {len(missing)} weights are not in the checkpoint: {missing[0]}"
+            raise RestepError("unsuitable_model", detail)
         rows = int(model.get_input_embeddings().num_embeddings)
         if len(self.tokenizer) > rows:
             raise RestepError("unsuitable_model", f"{self.source}: {len(self.tokenizer)} tokens but {rows} embeddings")
         return cast("PreTrainedModel", model)
+
+    def outline(self) -> PreTrainedModel:
+        """The model's layers without any weight, which costs neither time nor memory."""
+        with torch.device("meta"):
+            return cast("PreTrainedModel", AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(self.source)))
 
 
 def open_base(source: str) -> Base:
@@ -64,6 +72,7 @@ def open_base(source: str) -> Base:
     Raises ``checkpoint_not_found`` when there is neither, or ``unsuitable_model`` when it cannot be read.
     """
     folder = _folder(source)
+    check_files(Path(folder), source)
     try:
         config = cast("Any", AutoConfig.from_pretrained(folder))
         tokenizer = cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
@@ -80,10 +89,8 @@ def _folder(source: str) -> str:
     """The folder of a path, or of a name in the cache of the hub, downloaded where the hub can be reached."""
     path = Path(os.path.expanduser(source))  # os.path takes any text, pathlib fails on a long one or an unknown ~user
     if os.path.isdir(path):
-        if not (path / "config.json").is_file():
-            raise RestepError("checkpoint_not_found", f"{source}: no config.json in this folder")
         return str(path)
-    if not _HUB_NAME.fullmatch(source):
+    if not HUB_NAME.fullmatch(source):
         raise RestepError("checkpoint_not_found", f"{source}: no such folder")
     try:
         return snapshot_download(source, allow_patterns=list(_FILES))

@@ -176,7 +176,7 @@ def evaluate(
     settings: Settings = None,
 ) -> None:
     """Play a recipe's held-out tasks, of each environment, with one of its models."""
-    _with_experiment(recipe, runs, settings, lambda experiment: experiment.evaluate(arm))
+    _with_experiment(recipe, runs, settings, lambda experiment: experiment.evaluate(arm), trains=False)
 
 
 @report_app.command(PAGE, hidden=True)
@@ -263,12 +263,21 @@ def pretrain(
 
 
 def _with_experiment(
-    recipe: str, runs: Path, settings: list[str] | None, work: Callable[[Experiment], Coroutine[Any, Any, object]]
+    recipe: str,
+    runs: Path,
+    settings: list[str] | None,
+    work: Callable[[Experiment], Coroutine[Any, Any, object]],
+    *,
+    trains: bool = True,
 ) -> None:
     with _interruptible():  # which takes its time to import
         from trainer.recipe import load_recipe
 
         chosen = load_recipe(recipe, settings or [])  # before PyTorch is imported: a wrong recipe is refused at once
+        if trains:
+            from trainer.preflight import check_checkpoints
+
+            check_checkpoints(chosen)
         from trainer.experiment import Experiment
 
         async def run() -> None:

@@ -7,6 +7,7 @@ evaluations are of one environment each; an arm is trained on what its sources h
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from trainer.golden import collect_golden
 from trainer.peers.conversation import entries
 from trainer.peers.intake import Intake, Target, import_entries
 from trainer.peers.task_finder import TaskFinder, read_ids
+from trainer.preflight import check_training
 from trainer.progress import bar
 from trainer.recipe import Arm, Recipe
 from trainer.reflect import collect_reflected
@@ -93,6 +95,7 @@ class Experiment:
 
     async def golden(self) -> None:
         """D1 and D2: the expert of every environment, or the recipe's model, plays all its training tasks."""
+        await asyncio.to_thread(check_training, self.recipe)
         for name, environment in (await self._workplace.environments()).items():
             options, run = self.recipe.environments[name], collection_name("golden", name)
             tasks = await select_tasks(environment, options.tasks)
@@ -133,6 +136,7 @@ class Experiment:
         Refusals are listed in ``refused/<environment>.jsonl``. Raises ``data_not_found``, ``data_corrupt`` for a file
         that cannot be read, before anything is played, and ``invalid_recipe`` for an environment that is not there.
         """
+        await asyncio.to_thread(check_training, self.recipe)
         name = self._place(place)
         found = [entry for file in files for entry in entries(file)]
         known = read_ids(ids) if ids is not None else {}

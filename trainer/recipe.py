@@ -133,6 +133,11 @@ class Recipe(Options):
             trained_tokens=trained_tokens,
         )
 
+    def checkpoints(self) -> dict[str, str]:
+        """The checkpoints that have to be there when a run begins, by the field that names them."""
+        player = {"golden.checkpoint": self.golden.checkpoint} if self.golden.player == "agent" else {}
+        return {"base": self.base, **player}
+
     def needs(self, name: str) -> dict[str, str]:
         """The arms that have to be trained before one, by the field that says so."""
         arm = self.arms[name]

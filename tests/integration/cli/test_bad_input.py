@@ -80,6 +80,13 @@ def test_a_wrong_recipe_field_is_named(tmp_path: Path) -> None:
     assert "finetune.epochs" in line
 
 
+@pytest.mark.parametrize("command", [["experiment", "demo"], ["collect", "golden", "demo"], ["finetune", "demo", "step"]])
+def test_a_base_that_is_not_there_is_named_before_anything_is_begun(command: list[str], tmp_path: Path) -> None:
+    line = complaint(restep(*command, "--runs", str(tmp_path / "runs"), "--set", f"base={tmp_path}"))
+    assert line == f"restep: base: {tmp_path}: no config.json in this folder [checkpoint_not_found]"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_an_unknown_arm_is_named(tmp_path: Path) -> None:
     line = complaint(restep("evaluate", "demo", "best", "--runs", str(tmp_path)))
     assert "no arm 'best'" in line

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]  # a path of any kind
 
 from shared.errors import RestepError
 from tests.support.tiny_model import tiny_checkpoint
@@ -48,7 +49,7 @@ def test_a_folder_without_weights_is_not_found(tmp_path: Path) -> None:
     tiny_checkpoint(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(RestepError) as caught:
-        open_base(str(tmp_path)).load()
+        open_base(str(tmp_path))
     assert caught.value.code == "checkpoint_not_found"
 
 
@@ -57,7 +58,25 @@ def test_damaged_weights_are_unsuitable(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(RestepError, match="unsuitable_model"):
+        open_base(str(tmp_path))
+
+
+def test_weights_that_are_not_in_the_checkpoint_are_never_drawn_at_random(tmp_path: Path) -> None:
+    tiny_checkpoint(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RestepError, match=r"1 weights are not in .*model\.layers\.1\.mlp\.up_proj\.weight") as caught:
         open_base(str(tmp_path)).load()
+    assert caught.value.code == "unsuitable_model"
+
+
+def test_an_outline_has_the_layers_and_no_weight(tmp_path: Path) -> None:
+    base = open_base(str(tiny_checkpoint(tmp_path)))
+    layers = {name: parameter.shape for name, parameter in base.load().named_parameters()}
+    outline = dict(base.outline().named_parameters())
+    assert {name: parameter.shape for name, parameter in outline.items()} == layers
+    assert all(parameter.is_meta for parameter in outline.values())
 
 
 def test_more_tokens_than_embeddings_is_unsuitable(tmp_path: Path) -> None:
