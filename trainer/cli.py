@@ -58,10 +58,11 @@ Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciw
 
 @app.command()
 def serve(
-    service: Annotated[str, typer.Argument(help="alfworld, webshop, sciworld or agent")],
+    service: Annotated[str, typer.Argument(help="alfworld, webshop, sciworld, agent or viewer")],
     host: Annotated[str | None, typer.Option(help="address to listen on [127.0.0.1]")] = None,
     port: Annotated[
-        int | None, typer.Option(help="0 takes a free one [alfworld 8001, webshop 8002, sciworld 8003, agent 8010]")
+        int | None,
+        typer.Option(help="0 takes a free one [alfworld 8001, webshop 8002, sciworld 8003, agent 8010, viewer 8020]"),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="folder with the benchmarks' data")] = None,
     workers: Annotated[int | None, typer.Option(help="engine workers (JVMs, TextWorld processes)")] = None,
@@ -76,9 +77,11 @@ def serve(
     vllm_url: Annotated[str | None, typer.Option(help="agent: a vLLM that runs already and serves the checkpoint")] = None,
     vllm_key_file: Annotated[Path | None, typer.Option(help="agent: file with that vLLM's API key")] = None,
     lora_rank: Annotated[int | None, typer.Option(help="agent: vllm takes LoRA adapters up to this rank [none]")] = None,
+    runs: Annotated[Path | None, typer.Option(help="viewer: folder of runs [runs]")] = None,
+    store: Annotated[str | None, typer.Option(help="viewer: database URL of a store that runs share [none]")] = None,
     follow_stdin: Annotated[bool, typer.Option("--follow-stdin", hidden=True)] = False,
 ) -> None:
-    """Serve an environment or the agent until SIGTERM."""
+    """Serve an environment, the agent or the viewer until SIGTERM."""
     from trainer.serve import serve as run
 
     flags = {
@@ -97,6 +100,8 @@ def serve(
         "vllm_url": vllm_url,
         "vllm_key_file": vllm_key_file,
         "lora_rank": lora_rank,
+        "runs": runs,
+        "store": store,
     }
     raise typer.Exit(run(service, flags, follow_stdin=follow_stdin))
 

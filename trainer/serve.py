@@ -54,11 +54,21 @@ def _agent(flags: Flags) -> int:
     return main(settings(AgentSettings, given))
 
 
+def _viewer(flags: Flags) -> int:
+    try:
+        from services.viewer.app import main
+        from services.viewer.settings import ViewerSettings
+    except ImportError as error:
+        raise _missing("viewer", error) from None
+    return main(settings(ViewerSettings, flags))
+
+
 SERVICES: Final[Mapping[str, tuple[int, Callable[[Flags], int]]]] = {
     "alfworld": (8001, _alfworld),
     "webshop": (8002, _webshop),
     "sciworld": (8003, _sciworld),
     "agent": (8010, _agent),
+    "viewer": (8020, _viewer),
 }
 """Name: default port, and what runs it until it is told to stop; the answer is the exit code."""
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from services.http import probes
-from services.http.auth import BearerAuth
+from services.http.auth import Allows, BearerAuth
 from services.http.boundary import ProblemBoundary, install_handlers
 from services.http.latency import MeasureRequests
 from services.http.limits import BodyLimit
 from services.http.probes import Observed
 from services.http.wire import describe
 from shared.protocol import PROTOCOL_VERSION
+
+Layer = Callable[[ASGIApp], ASGIApp]
+"""An ASGI layer around an application."""
 
 
 class Served(Observed, Protocol):
@@ -47,14 +51,18 @@ def assemble(
     token: str | None,
     wait: bool,
     public: Sequence[APIRouter] = (),
-    translators: Sequence[type[Any]] = (),
+    also: Allows | None = None,
+    guards: Sequence[Layer] = (),
+    translators: Sequence[Layer] = (),
+    docs: bool = True,
 ) -> FastAPI:
     """An application over ``service``, which the routers find in ``app.state.service``.
 
     Its lifespan starts and stops the service. With ``wait`` nothing is answered before it is loaded; without, probes
     answer meanwhile. ``bodies`` are the models that routes read by hand, for OpenAPI; ``public`` are routers of pages
-    without secrets, answered without a token; ``translators`` are ASGI layers that say problems in another protocol's
-    words.
+    without secrets, answered without a token; ``also`` says who else is. ``guards`` are ASGI layers that refuse requests,
+    ``translators`` those that say answers in another protocol's words. ``docs`` offers the page over OpenAPI, which
+    loads its script from elsewhere.
     """
 
     @asynccontextmanager
@@ -67,12 +75,22 @@ def assemble(
         finally:
             await service.stop()
 
-    app = FastAPI(title=title, version=PROTOCOL_VERSION, description=description, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title=title,
+        version=PROTOCOL_VERSION,
+        description=description,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url="/docs" if docs else None,
+        redoc_url="/redoc" if docs else None,
+    )
     app.state.service = service
     app.state.metrics = metrics
     app.add_middleware(BodyLimit)  # the innermost first
     if token is not None:
-        app.add_middleware(BearerAuth, token=token, public=_paths(public))
+        app.add_middleware(BearerAuth, token=token, public=_paths(public), also=also)
+    for guard in guards:
+        app.add_middleware(guard)
     app.add_middleware(ProblemBoundary)
     for translator in translators:
         app.add_middleware(translator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,17 +13,22 @@ from shared.errors import RestepError
 _POLICY_VIOLATION: Final = 1008
 _PROBES: Final = frozenset({"/healthz", "/readyz"})  # probes carry no secrets
 
+Allows = Callable[[Scope], bool]
+"""Another way to be let in than the header, a cookie for instance."""
+
 
 class BearerAuth:
     """ASGI middleware that raises ``unauthorized`` for a request without the token; sits inside the boundary.
 
-    ``public`` are paths that need none, beside the probes. A WebSocket without it is refused before the handshake.
+    ``public`` are paths that need none, beside the probes; ``also`` says who is let in without the header. A WebSocket
+    without the token is refused before the handshake.
     """
 
-    def __init__(self, app: ASGIApp, token: str, public: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, token: str, public: Collection[str] = (), also: Allows | None = None) -> None:
         self._app = app
         self._expected = token.encode()
         self._open = _PROBES.union(public)
+        self._also = also
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -37,4 +42,6 @@ class BearerAuth:
     def _allows(self, scope: Scope) -> bool:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, token = given.partition(b" ")
-        return hmac.compare_digest(token.strip(), self._expected) and scheme.lower() == b"bearer"
+        if hmac.compare_digest(token.strip(), self._expected) and scheme.lower() == b"bearer":
+            return True
+        return self._also is not None and self._also(scope)

@@ -67,13 +67,15 @@ class UnitPage:
     total: int
 
 
-def summaries(connection: Connection) -> dict[str, Summary]:
-    """Every run that finished or failed at something, in order of name."""
+def summaries(connection: Connection, before: str) -> dict[str, Summary]:
+    """Every run that finished or failed at something and whose name begins so, in order of name."""
     kept, succeeded = (func.sum(cast(flag, Integer)) for flag in (Episode.kept, Episode.success))
-    finished = select(Episode.run, func.count(), kept, succeeded, func.max(Episode.created)).group_by(Episode.run)
+    finished = select(Episode.run, func.count(), kept, succeeded, func.max(Episode.created))
+    finished = finished.where(Episode.run.startswith(before, autoescape=True)).group_by(Episode.run)
     same = and_(Episode.run == FailedUnit.run, Episode.task_id == FailedUnit.task_id, Episode.attempt == FailedUnit.attempt)
     failed = select(FailedUnit.run, func.count(), func.max(FailedUnit.last_failed)).select_from(FailedUnit)
-    failed = failed.outerjoin(Episode, same).where(Episode.number.is_(None)).group_by(FailedUnit.run)
+    failed = failed.outerjoin(Episode, same).where(Episode.number.is_(None))
+    failed = failed.where(FailedUnit.run.startswith(before, autoescape=True)).group_by(FailedUnit.run)
     failures = {run: (count, latest) for run, count, latest in connection.execute(failed)}
     found: dict[str, Summary] = {}
     for run, count, to_train, reached, latest in connection.execute(finished):

@@ -46,13 +46,9 @@ def _open_sqlite(path: Path) -> Engine:
         raise RestepError("data_not_found", f"there is no store {path}")
 
     def connect() -> sqlite3.Connection:
-        try:
-            return _read_only(path, "mode=ro")
-        except sqlite3.OperationalError:
-            # A folder that cannot be written and a store nobody has open: WAL has no index to share, and needs none.
-            if path.with_name(f"{path.name}-wal").exists():
-                raise
-            return _read_only(path, "mode=ro&immutable=1")
+        # A store nobody has open is read as it lies: the files that WAL shares would be made here, and belong to this user.
+        at_work = path.with_name(f"{path.name}-wal").exists()
+        return _read_only(path, "mode=ro" if at_work else "mode=ro&immutable=1")
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 

@@ -161,10 +161,10 @@ class TrajectoryStore:
         with self._read() as connection:
             return sorted(connection.execute(query).scalars())
 
-    def summaries(self) -> dict[str, Summary]:
-        """How far every run is, in order of name."""
+    def summaries(self, before: str = "") -> dict[str, Summary]:
+        """How far every run is whose name begins with ``before``, in order of name."""
         with self._read() as connection:
-            return browse.summaries(connection)
+            return browse.summaries(connection, before)
 
     def page(self, runs: Sequence[str], wanted: Wanted | None = None, *, offset: int = 0, limit: int = 100) -> UnitPage:
         """Finished units of runs without their trajectories, by task id, attempt and run: those from ``offset`` on."""

@@ -31,6 +31,8 @@ def test_a_summary_counts_as_the_store_does(store: TrajectoryStore) -> None:
     summaries = store.summaries()
     assert list(summaries) == store.runs() == ["golden", "nothing", "step"]
     assert {run: summary.counts for run, summary in summaries.items()} == {run: store.counts(run) for run in store.runs()}
+    assert list(store.summaries("st")) == ["step"]
+    assert list(store.summaries("%")) == []
     assert summaries["nothing"].counts == Counts(0, 0, 0, 1)
     assert summaries["step"].latest == make_trajectory().created
 

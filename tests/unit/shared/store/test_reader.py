@@ -28,12 +28,14 @@ def refused(path: Path, code: str) -> str:
     return caught.value.detail
 
 
-def test_reading_changes_no_byte(path: Path) -> None:
+def test_reading_changes_no_byte_and_leaves_no_file(path: Path) -> None:
     before = hashlib.sha256(path.read_bytes()).digest()
     with TrajectoryStore(path, read_only=True) as store:
         assert store.finished("run") == {("a/1", 0)}
         assert store.trajectory("run", "a/1") == make_trajectory("a/1")
+        assert list(path.parent.iterdir()) == [path]
     assert hashlib.sha256(path.read_bytes()).digest() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_writing_is_refused(path: Path) -> None:

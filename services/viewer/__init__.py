@@ -1,0 +1,1 @@
+"""Pages for people over what runs leave behind: how far they are, what they found, every trajectory. It only reads."""
