@@ -116,7 +116,9 @@ class RemoteEpisode:
             asked = ForkRequest(at_seq=seq, session_id=fork_id(self.session_id))
 
             async def ask() -> SessionView:
-                return await self._transport.call("POST", f"/v1/sessions/{self.session_id}/fork", SessionView, body=asked)
+                # Whoever asks holds a place: if all who do waited for others to leave theirs, none ever would.
+                path, patience = f"/v1/sessions/{self.session_id}/fork", self._transport.retry.patience
+                return await self._transport.call("POST", path, SessionView, body=asked, patience=patience)
 
             view = await self._on_session(ask)
             if (view.seq, view.observation_hash) != (seq, self.view.observation_hash):

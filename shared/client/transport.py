@@ -29,6 +29,8 @@ M = TypeVar("M", bound=BaseModel)
 _sleep = asyncio.sleep
 
 RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
+FULL: Final = frozenset({"over_capacity", "queue_full"})
+"""What a server says that is well and has no room at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,20 @@ class RetryPolicy:
     """How long a failing call is repeated; all in seconds.
 
     A call gives up when the next try would start later than ``patience`` after its first failure. ``first_contact``
-    is the same bound while the server has never answered this client, so that a wrong address is soon told.
+    is the same bound while the server has never answered this client, so that a wrong address is soon told. ``queueing``
+    is the bound while it answers that it is full: longer than the leases of sessions whose owner was killed.
     Waits between tries grow from ``base`` to at most ``cap``.
     """
 
     patience: float = 120.0
     first_contact: float = 10.0
+    queueing: float = 3600.0
     base: float = 0.1
     cap: float = 5.0
+
+    def bound(self, error: RestepError) -> float:
+        """Seconds after the first failure in which a call that now fails so is tried again."""
+        return max(self.patience, self.queueing) if error.code in FULL else self.patience
 
     def backoff(self, tries: int) -> float:
         """The wait after the ``tries``-th failure: doubling, capped, and half of it by chance."""
@@ -94,12 +102,13 @@ class Transport:
         *,
         body: BaseModel | None = None,
         params: Mapping[str, str | int] | None = None,
+        patience: float | None = None,
     ) -> M:
-        """The answer of a route, checked.
+        """The answer of a route, checked; ``patience`` overrides the policy's.
 
         Raises what the server raised; ``unreachable``, ``timeout``, ``protocol_violation``.
         """
-        content = await self._persist(method, path, body, params, self.retry.patience)
+        content = await self._persist(method, path, body, params, patience)
         try:
             return answer.model_validate_json(content)
         except ValidationError as error:
@@ -109,10 +118,10 @@ class Transport:
 
     async def send(self, method: str, path: str, *, patience: float | None = None) -> None:
         """A call without an answer; ``patience`` overrides the policy's. Raises as :meth:`call`."""
-        await self._persist(method, path, None, None, self.retry.patience if patience is None else patience)
+        await self._persist(method, path, None, None, patience)
 
     async def _persist(
-        self, method: str, path: str, body: BaseModel | None, params: Mapping[str, str | int] | None, patience: float
+        self, method: str, path: str, body: BaseModel | None, params: Mapping[str, str | int] | None, patience: float | None
     ) -> bytes:
         content = None if body is None else body.model_dump_json(exclude_none=True).encode()
         first_failure: float | None = None
@@ -127,7 +136,8 @@ class Transport:
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure
             wait = self.retry.backoff(tries) if error.retry_after is None else error.retry_after
-            bound = patience if self._answered else min(patience, self.retry.first_contact)
+            bound = self.retry.bound(error) if patience is None else patience
+            bound = bound if self._answered else min(bound, self.retry.first_contact)
             if not again or now + wait > first_failure + bound:
                 raise error
             log.debug("%s %s failed (%s); try %d in %.2f s", method, path, error, tries + 1, wait)

@@ -16,7 +16,7 @@ from tests.support.cellar import Cellar
 from tests.support.waiting import until
 from tests.unit.shared.client.conftest import QUICK, Serve
 
-IMPATIENT = RetryPolicy(patience=0.2, first_contact=0.2, base=0.01, cap=0.02)
+IMPATIENT = RetryPolicy(patience=0.2, first_contact=0.2, queueing=0.4, base=0.01, cap=0.02)
 _REAL_SLEEP = asyncio.sleep
 
 
@@ -125,10 +125,10 @@ async def test_giving_up_is_bounded_and_raises_the_last_error() -> None:
 
 
 async def test_a_retry_after_beyond_patience_is_not_begun(waits: list[float]) -> None:
-    async with canned(answer(429, RestepError("over_capacity"), Retry_After="3600")) as (client, server):
+    async with canned(answer(503, RestepError("draining"), Retry_After="3600")) as (client, server):
         with pytest.raises(RestepError) as caught:
             await client.tasks()
-    assert (caught.value.code, caught.value.retry_after) == ("over_capacity", 3600.0)
+    assert (caught.value.code, caught.value.retry_after) == ("draining", 3600.0)
     assert (len(server.requests), waits) == (1, [])
 
 
@@ -233,6 +233,26 @@ async def test_concurrency_is_bounded_and_connections_are_kept(serve: Serve, cel
         for _ in range(5):
             await client.tasks()
         assert (server.connections, len(server.requests)) == (1, 5)
+
+
+async def test_a_full_server_is_waited_for_longer_than_one_in_trouble(waits: list[float]) -> None:
+    """It is well, and the places of sessions whose owner was killed are free when their leases end."""
+    full = answer(429, RestepError("over_capacity"), Retry_After="200")
+    async with canned(full, PAGE) as (client, _):
+        assert await client.tasks() == []
+    assert waits == [200.0]
+    async with canned(full, retry=RetryPolicy(queueing=150.0)) as (client, _):
+        with pytest.raises(RestepError, match="over_capacity"):
+            await client.tasks()
+    assert waits == [200.0]
+
+
+async def test_who_holds_a_place_does_not_wait_for_another_as_long(serve: Serve) -> None:
+    async with serve(capacity=1) as url, EnvironmentClient(url, retry=RetryPolicy(patience=0.1)) as client:
+        episode = await client.open("cellar/1")
+        with pytest.raises(RestepError, match="over_capacity"):
+            await episode.fork()
+        assert (await episode.step("go east")).seq == 1
 
 
 async def test_a_full_server_is_waited_for(serve: Serve, waits: list[float]) -> None:
