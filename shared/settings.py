@@ -5,6 +5,7 @@ Few knobs on purpose: every one is a promise. A wrong value is refused at start 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,16 @@ class EnvironmentSettings(ServerSettings):
     lease_seconds: float = Field(default=900.0, gt=0, description="an idle session is closed after so long")
     engine_timeout: float = Field(default=120.0, gt=0, description="one engine call may take so many seconds")
     expert: bool = Field(default=False, description="serve the privileged expert route")
+
+
+def client_token() -> str | None:
+    """What this process's clients send as their bearer token: the first line of ``RESTEP_TOKEN_FILE``, None without it.
+
+    It is the variable that gives a server its token, so a server started from here is given what is sent to it.
+    Raises ``data_not_found`` for a file without one.
+    """
+    file = os.environ.get("RESTEP_TOKEN_FILE")
+    return read_token(Path(file)).splitlines()[0] if file else None
 
 
 def read_token(path: Path) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from shared.client import EnvironmentClient, RemoteEpisode
 from shared.errors import RestepError
 from shared.protocol import StepResult
+from shared.settings import client_token
 from shared.store import TrajectoryStore
 from shared.trajectory import Step, Trajectory
 from trainer.concurrency import for_each
@@ -26,7 +27,7 @@ async def verify_collection(store: TrajectoryStore, run: str, url: str, report: 
     """
     await asyncio.to_thread(store.require, run)
     trajectories = await asyncio.to_thread(lambda: list(store.trajectories(run)))
-    async with EnvironmentClient(url) as client:
+    async with EnvironmentClient(url, client_token()) as client:
         await for_each(trajectories, partial(replay_trajectory, client), concurrency=_AT_ONCE, report=report)
     return len(trajectories)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.client import EnvironmentClient
 from shared.client.agent import AgentClient
 from shared.errors import RestepError
+from shared.settings import client_token
 from trainer.checkpoint import open_base
 from trainer.concurrency import task_group
 from trainer.recipe import EMBEDDED, EnvironmentOptions, Recipe
@@ -60,7 +61,7 @@ class Workplace:
         if url is None:
             server = local_server(name, _arguments(options), self._logs / f"{name}.log", _variables(options))
             url = (await self._stack.enter_async_context(server)).url
-        client = await self._stack.enter_async_context(EnvironmentClient(url))
+        client = await self._stack.enter_async_context(EnvironmentClient(url, client_token()))
         if (found := (await client.info()).name) != name:
             raise RestepError("invalid_recipe", f"environments.{name}.url: the server at {url} is of {found!r}")
         return client
@@ -72,7 +73,7 @@ class Workplace:
             if url is None:
                 log = self._logs / "agent.log"
                 url = (await self._stack.enter_async_context(local_server("agent", ["--checkpoint", checkpoint], log))).url
-            self._agent = await self._stack.enter_async_context(AgentClient(url))
+            self._agent = await self._stack.enter_async_context(AgentClient(url, client_token()))
         await self._agent.load(checkpoint)
         base = await asyncio.to_thread(open_base, checkpoint)
         renderer = Renderer.from_tokenizer(base.tokenizer, self._recipe.finetune.chat_format)

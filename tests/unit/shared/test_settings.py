@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import RestepError
-from shared.settings import EnvironmentSettings, ServerSettings
+from shared.settings import EnvironmentSettings, ServerSettings, client_token
 
 
 def test_variables_set_what_flags_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,3 +54,13 @@ def test_a_token_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RestepError, match="not text"):
         ServerSettings(token_file=file).token()
+
+
+def test_clients_send_the_token_of_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RESTEP_TOKEN_FILE", raising=False)
+    assert client_token() is None
+    monkeypatch.setenv("RESTEP_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(RestepError, match="data_not_found"):
+        client_token()
+    (tmp_path / "token").write_text("secret\nthe one before\n")
+    assert client_token() == "secret"

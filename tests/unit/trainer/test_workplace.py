@@ -101,3 +101,17 @@ async def test_a_server_of_another_environment_is_refused(tmp_path: Path) -> Non
             await place.environments()
         assert caught.value.code == "invalid_recipe"
         await place.close()
+
+
+async def test_servers_with_a_token_are_sent_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("secret")
+    settings = EnvironmentSettings(expert=True, token_file=tmp_path / "token")
+    async with live(create_app(Cellar(), settings)) as url:
+        stranger = Workplace(recipe(cellar=url), tmp_path)
+        with pytest.raises(RestepError, match="unauthorized"):
+            await stranger.environments()
+        await stranger.close()
+        monkeypatch.setenv("RESTEP_TOKEN_FILE", str(tmp_path / "token"))
+        place = Workplace(recipe(cellar=url), tmp_path)
+        assert list(await place.environments()) == ["cellar"]
+        await place.close()
