@@ -57,5 +57,7 @@ def nucleus(probabilities: Tensor, top_p: Tensor) -> Tensor:
     if head < probabilities.shape[-1] and not bool((reached | (top_p >= 1)).all()):
         values, ids = probabilities.sort(dim=-1, descending=True)
     before = values.cumsum(-1) - values
-    kept = torch.zeros_like(probabilities).scatter(-1, ids, values * (before < top_p[:, None]))
+    inside = before < top_p[:, None]
+    inside[:, 0] = True  # a mass that float32 takes for 0 would leave nothing to draw from
+    kept = torch.zeros_like(probabilities).scatter(-1, ids, values * inside)
     return torch.where(top_p[:, None] >= 1, probabilities, kept)

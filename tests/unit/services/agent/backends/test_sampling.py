@@ -67,6 +67,14 @@ def test_nucleus_is_the_smallest_set_that_reaches_the_mass(seed: int, top_p: flo
     assert float(probabilities[0][~chosen].max() if (~chosen).any() else 0.0) <= smallest
 
 
+@pytest.mark.parametrize("top_p", [1e-7, 1e-40, 1e-300, 5e-324])
+def test_the_smallest_nucleus_is_the_most_likely_token(top_p: float) -> None:
+    logits = torch.tensor([[-20.0, 30.0, 10.0], [2.0, 0.0, 1.0]])
+    ids, logprobs = sample(logits, [1.0, 1.0], [top_p, top_p], [0.999, 0.0])
+    assert ids == [1, 0]
+    assert all(math.isfinite(value) for value in logprobs)
+
+
 def test_the_last_uniform_below_one_stays_inside_the_nucleus() -> None:
     probabilities = torch.tensor([[0.6, 0.3, 0.1, 0.0]])
     ids, _ = sample(probabilities.log().clamp(min=-1e4), [1.0], [0.5], [1 - 2**-53])
