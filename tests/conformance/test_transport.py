@@ -71,6 +71,8 @@ async def test_slow_clients_block_nobody(client: httpx.AsyncClient, server: Serv
         (b"\xff\xfe\x00", "malformed_json"),
         (b"[1, 2]", "invalid_request"),
         (b'{"seq": "first", "action": "x"}', "invalid_request"),
+        (b'{"seq": "1", "action": "x"}', "invalid_request"),
+        (b'{"seq": true, "action": "x"}', "invalid_request"),
         (b'{"seq": 1, "action": "x", "force": true}', "invalid_request"),
     ],
 )
