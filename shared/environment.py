@@ -66,6 +66,12 @@ class Episode(ABC):
 class Environment(ABC):
     """One benchmark: its tasks, its engine and its expert."""
 
+    opening_limit: int | None = None
+    """New sessions that may wait for their first observation at once; over it the server answers 429. None: any number.
+
+    For an engine that begins episodes slowly: a queue of them must be worked off within the time one call may take.
+    """
+
     @abstractmethod
     async def start(self) -> None:
         """Load engine and data. Raises ``data_not_found`` or ``missing_extra``; until it returns nothing is served."""

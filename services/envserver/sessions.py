@@ -45,8 +45,8 @@ class Sessions:
     async def create(self, session_id: str | None, asked: CreateSession) -> tuple[Session, bool]:
         """The session, and whether it is new.
 
-        Raises ``session_conflict``, ``session_gone``, ``over_capacity``, ``draining``, ``unknown_task``,
-        ``unknown_split``, ``invalid_option``, ``invalid_request``, ``not_supported``, ``engine_lost``.
+        Raises ``session_conflict``, ``session_gone``, ``over_capacity``, ``queue_full``, ``draining``,
+        ``unknown_task``, ``unknown_split``, ``invalid_option``, ``invalid_request``, ``not_supported``, ``engine_lost``.
         """
         session_id = session_id or str(uuid.uuid4())
         plan = self._plan(asked)
@@ -118,6 +118,9 @@ class Sessions:
             self.reap()
         if len(self._live) >= self.capacity:
             raise RestepError("over_capacity", f"the server holds {self.capacity} sessions", retry_after=_RETRY_AFTER)
+        limit = self._host.environment.opening_limit
+        if limit is not None and len(self._opening) >= limit:
+            raise RestepError("queue_full", f"{limit} sessions are being begun", retry_after=_RETRY_AFTER)
 
     def _begin(self, session: Session) -> None:
         self._live[session.id] = session

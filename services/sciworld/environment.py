@@ -35,6 +35,8 @@ from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, TaskInfo
 
 MAX_STEPS: Final = 100
 MAX_WORKERS: Final = 4
+OPENINGS_A_WORKER: Final = 64
+"""Episodes that may wait to begin on a JVM, at up to half a second each: well within what a call may take."""
 ENGINE_VERSION: Final = f"scienceworld {jvm.SCIENCEWORLD_VERSION} (hashCode=2)"
 T = TypeVar("T")
 
@@ -91,6 +93,7 @@ class SciWorld(Environment):
 
     def __init__(self, workers: int | None = None, launch: Callable[[], jvm.Jvm] = jvm.Jvm) -> None:
         self.shards = [Shard(index, launch) for index in range(workers or min(os.cpu_count() or 1, MAX_WORKERS))]
+        self.opening_limit = OPENINGS_A_WORKER * len(self.shards)
         self._tasks = TaskTable()
         self._expert = Expert(self.shards, GoldPaths(), spare=lambda: Shard(len(self.shards), launch))
         self._data_version = ""

@@ -27,7 +27,7 @@ from shared.errors import RestepError
 from shared.protocol import CreateSession, StepRequest, TaskInfo
 
 router = APIRouter(prefix="/agentgym", tags=["compatibility: AgentGym"], responses=declared(*EVERYWHERE, *SESSION))
-_RESET = declared(*EVERYWHERE, *BODY, *ENGINE, "session_not_found", "unknown_task", "over_capacity", "draining")
+_RESET = declared(*EVERYWHERE, *BODY, *ENGINE, "session_not_found", "unknown_task", "over_capacity", "queue_full", "draining")
 _STEP = declared(*EVERYWHERE, *BODY, *ENGINE, *SESSION, "action_too_large", "episode_over", "queue_full", "draining")
 
 MAX_SLOTS: Final = 16_384

@@ -33,6 +33,7 @@ _CREATION = (
     "session_conflict",
     "session_gone",
     "over_capacity",
+    "queue_full",
     "draining",
 )
 _REPEATED = {200: {"model": SessionView, "description": "The session exists already and plays the same episode"}}

@@ -106,6 +106,15 @@ async def test_capacity_is_a_limit_and_a_closed_session_frees_its_place(service:
     await service.sessions.create("e", NEAR)
 
 
+async def test_no_more_sessions_are_opened_at_once_than_the_engine_begins_in_time(service: Service, cellar: Cellar) -> None:
+    cellar.opening_limit = 2
+    made = await asyncio.gather(*(service.sessions.create(name, NEAR) for name in "aabc"), return_exceptions=True)
+    refused = [each for each in made if isinstance(each, RestepError)]
+    assert [(error.code, error.retry_after is not None) for error in refused] == [("queue_full", True)]
+    assert len(service.sessions) == 2
+    await service.sessions.create("c", NEAR)
+
+
 async def test_an_expired_lease_makes_room_and_answers_gone(service: Service, clock: Clock, cellar: Cellar) -> None:
     for name in "abcd":
         await service.sessions.create(name, NEAR)
