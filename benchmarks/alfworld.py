@@ -27,7 +27,7 @@ from typing import Final
 import httpx
 import psutil
 
-from benchmarks.load import CAPACITY, SESSIONS, Players, cpu_seconds, memory_table, rates_table, server
+from benchmarks.drive import CAPACITY, SESSIONS, Players, cpu_seconds, memory_table, rates_table, server
 from services.alfworld.app import main as serve
 from services.alfworld.direct import DirectEngine
 from services.alfworld.engine import Engine

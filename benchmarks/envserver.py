@@ -1,6 +1,6 @@
 """What the framework costs: steps a second and server CPU a step of an environment that does nothing.
 
-    python benchmarks/envserver.py [--seconds 5]
+    python -m benchmarks.envserver [--seconds 5]
 
 The server is one process, the client another; on a busy machine CPU a step is the figure to compare.
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import orjson
 import psutil
 
+from benchmarks.wire import Connection
 from services.envserver.serve import run
 from shared.environment import EngineStep, Environment, Episode
 from shared.protocol import EnvironmentInfo, SplitInfo, TaskInfo
@@ -122,30 +123,6 @@ async def measure(way: str, server: psutil.Process, seconds: float, lanes: int, 
     return Row(way, steps, ended - begun, cpu, latencies)
 
 
-class Connection:
-    """A connection kept open, and HTTP at its barest: a full client would cost more than the server does."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, port: int) -> Connection:
-        """Connect to this machine."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def call(self, method: str, path: str, body: object) -> bytes:
-        """One request that must succeed; the body of its answer."""
-        content = orjson.dumps(body)
-        head = f"{method} {path} HTTP/1.1\r\nHost: server\r\nContent-Length: {len(content)}\r\n\r\n"
-        self._writer.write(head.encode() + content)
-        answered = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(answered.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        found = await self._reader.readexactly(length)
-        assert answered.startswith(b"HTTP/1.1 20"), found
-        return found
-
-
 async def benchmark(port: int, server: psutil.Process, seconds: float) -> list[Row]:
     """All ways of stepping."""
     rows: list[Row] = []
@@ -153,7 +130,7 @@ async def benchmark(port: int, server: psutil.Process, seconds: float) -> list[R
         connections = [await Connection.open(port) for _ in range(lanes)]
         names = [[f"s{size}-{lanes}-{lane}-{index}" for index in range(size)] for lane in range(lanes)]
         for name in itertools.chain(*names):
-            await connections[0].call("PUT", f"/v1/sessions/{name}", {"task_id": TASK.id})
+            await connections[0].must("PUT", f"/v1/sessions/{name}", {"task_id": TASK.id})
         done = [0] * lanes
 
         async def step(
@@ -166,9 +143,10 @@ async def benchmark(port: int, server: psutil.Process, seconds: float) -> list[R
             steps = [{"session_id": name, "seq": done[lane], "action": "do nothing"} for name in names[lane]]
             if len(steps) == 1:
                 name = steps[0].pop("session_id")
-                await connections[lane].call("POST", f"/v1/sessions/{name}/steps", steps[0])
+                await connections[lane].must("POST", f"/v1/sessions/{name}/steps", steps[0])
             else:
-                assert b'"problem":{' not in await connections[lane].call("POST", "/v1/steps", {"steps": steps})
+                reply = await connections[lane].must("POST", "/v1/steps", {"steps": steps})
+                assert b'"problem":{' not in reply.content
             return len(steps)
 
         way = f"{lanes} client(s), " + ("single steps" if size == 1 else f"batches of {size}")
@@ -184,7 +162,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         sys.exit(run(Null(), EnvironmentSettings(capacity=4096, queue=4096, log_level="warning"), service_name="null"))
-    process = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.envserver", "--serve"], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
         port = orjson.loads(process.stdout.readline())["port"]

@@ -1,157 +1,211 @@
-"""A server under load: its process, sessions that play by scripts, and the tables of rates and of memory.
+"""Soak and load of an environment server: memory over thousands of episodes, sessions by the thousand, too many clients,
+and one to four server processes.
 
-Shared by the benchmarks of environments whose steps are inline.
+    python -m benchmarks.load --environment alfworld|webshop|sciworld --episodes 10000 --sessions 1000 --output FOLDER
+
+Real server processes on loopback with the data that come along, driven by short episodes of a seeded policy.
+
+*Soak*: all sessions are begun at once; each steps at the pace of an agent that thinks (``--think`` seconds on average) for
+``--paced`` seconds; then all play without a pause until ``--episodes`` are finished. As many sessions are held all the
+time. Memory of each process of the server is read 300 times; its growth is its median over the last tenth of the
+episodes against its median between a fifth and three tenths of them, and more than 5 % fails. *Overload*: a small
+server and many more clients than it has room for; any answer but success and 429 with Retry-After fails. *Scaling*: the
+same load on 1 to 4 server processes. Bounded by ``--minutes``. FOLDER gets ``results.json``, ``memory.jsonl`` and
+``memory.svg``; tables in Markdown go to standard output. The exit code is 1 when something failed.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import itertools
-import logging
-import subprocess
-import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+import os
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import orjson
-import psutil
 
-log = logging.getLogger("benchmark")
+from benchmarks.episodes import MANNERS, Latency
+from benchmarks.memory import GROWTH, lines
+from benchmarks.overload import CAPACITY, QUEUE, Overload, overload
+from benchmarks.scaling import Scaling, scale
+from benchmarks.soak import Load, Soak, soak
+from shared.serving import new_event_loop
+from trainer.charts import line_chart
+from trainer.servers import LocalServer, local_server
 
-SESSIONS: Final = (1, 1_000, 10_000)
-"""How many sessions memory is measured with."""
-CAPACITY: Final = 20_000
-"""Sessions a measured server may hold."""
-
-Lane = Callable[[], Awaitable[int]]
-"""Asks once; answers how many steps that was."""
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    """User and system time of a process."""
-    times = process.cpu_times()
-    return times.user + times.system
+PHASES: Final = ("soak", "overload", "scaling")
+SERVERS: Final = (1, 2, 3, 4)
 
 
-@contextmanager
-def server(command: Sequence[str]) -> Generator[tuple[str, psutil.Process]]:
-    """A server in a process of its own, ready: its address and the process."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        url = orjson.loads(process.stdout.readline())["url"]
-        while httpx.get(f"{url}/readyz").status_code != 200:
-            time.sleep(0.05)
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.communicate()
+@dataclass
+class Report:
+    """What was measured of one environment."""
+
+    environment: str
+    workers: int
+    cores: int
+    soak: Soak | None = None
+    overload: Overload | None = None
+    scaling: list[Scaling] = field(default_factory=list[Scaling])
+
+    def failures(self) -> list[str]:
+        """What is not as it has to be, a line each."""
+        found: list[str] = []
+        if self.soak is not None:
+            soaked = self.soak
+            grown = [each for each in soaked.growth if each.share > GROWTH]
+            found += [f"{each.process} grew by {100 * each.share:.1f} %" for each in grown]
+            if any(not 200 <= status < 300 and status != 429 for status in soaked.statuses):
+                found.append(f"the soak was answered {soaked.statuses}")
+            if soaked.fewest < soaked.sessions:
+                found.append(f"only {soaked.fewest} of {soaked.sessions} sessions were held")
+            if soaked.left:
+                found.append(f"{soaked.left} sessions were left when all had been given back")
+        if self.overload is not None:
+            if self.overload.wrong:
+                found.append(f"over capacity {self.overload.wrong} answers were neither success nor 429 with Retry-After")
+            if not self.overload.refused:
+                found.append("the server never refused, so nothing is known of its refusals")
+        return found
 
 
-class Players:
-    """Sessions on a server, each at one of ``tasks``; ``script`` gives the actions of the session with a number.
-
-    A batch fails where a step has a problem, and with ``understood`` where an action was not understood.
-    """
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        tasks: Sequence[str],
-        script: Callable[[int, str], Iterator[str]],
-        *,
-        understood: bool = False,
-    ) -> None:
-        self._client, self._tasks, self._script = client, tasks, script
-        self._wrong = (b'"problem":{', *((b'"valid":false',) if understood else ()))
-        self._actions: dict[str, Iterator[str]] = {}
-        self._seq: dict[str, int] = {}
-
-    @property
-    def names(self) -> list[str]:
-        """All sessions in the order they were begun."""
-        return list(self._seq)
-
-    async def create(self, count: int) -> None:
-        """Begin ``count`` more sessions, spread over the tasks."""
-        for number in range(len(self._seq), len(self._seq) + count):
-            name, task = f"s{number}", self._tasks[number % len(self._tasks)]
-            answer = await self._client.put(f"/v1/sessions/{name}", json={"task_id": task, "max_steps": 10_000})
-            answer.raise_for_status()
-            self._seq[name], self._actions[name] = 0, self._script(number, task)
-
-    def _next(self, session: str) -> dict[str, Any]:
-        self._seq[session] += 1
-        return {"seq": self._seq[session], "action": next(self._actions[session])}
-
-    async def turn(self, sessions: Iterator[str], include: Sequence[str]) -> int:
-        """One step of the next session in a request of its own; the number of steps taken."""
-        session = next(sessions)
-        body = orjson.dumps(self._next(session) | {"include": list(include)})
-        (await self._client.post(f"/v1/sessions/{session}/steps", content=body)).raise_for_status()
-        return 1
-
-    async def batch(self, sessions: Sequence[str], include: Sequence[str]) -> int:
-        """One step of each session, all in one request; the number of steps taken."""
-        steps = [{"session_id": session, **self._next(session), "include": list(include)} for session in sessions]
-        answer = await self._client.post("/v1/steps", content=orjson.dumps({"steps": steps}))
-        answer.raise_for_status()
-        if any(wrong in answer.content for wrong in self._wrong):
-            raise SystemExit(f"a step failed: {answer.text[:300]}")
-        return len(steps)
-
-    async def play(self, sessions: Sequence[str]) -> None:
-        """Ten steps of each session."""
-        for first in range(0, len(sessions), 512):
-            for _ in range(10):
-                await self.batch(sessions[first : first + 512], ())
+@asynccontextmanager
+async def server(environment: str, workers: int, capacity: int, log: Path, **settings: int) -> AsyncGenerator[LocalServer]:
+    """A server with the embedded data; ``settings`` become ``RESTEP_*`` variables."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESTEP_")}
+    given = {f"RESTEP_{name.upper()}": str(value) for name, value in settings.items()}
+    arguments = ["--workers", str(workers), "--capacity", str(capacity)]
+    async with local_server(environment, arguments, log, {**inherited, "RESTEP_LOG_LEVEL": "warning", **given}) as running:
+        yield running
 
 
-async def measure_rate(lanes: Sequence[Lane], process: psutil.Process, seconds: float) -> tuple[float, float]:
-    """Run each lane again and again. Steps a second, and the server's CPU milliseconds a step."""
-
-    async def run(lane: Lane, until: float) -> int:
-        taken = 0
-        while time.perf_counter() < until:
-            taken += await lane()
-        return taken
-
-    await asyncio.gather(*(run(lane, time.perf_counter() + seconds / 5) for lane in lanes))
-    cpu, since = cpu_seconds(process), time.perf_counter()
-    taken = sum(await asyncio.gather(*(run(lane, since + seconds) for lane in lanes)))
-    return taken / (time.perf_counter() - since), (cpu_seconds(process) - cpu) / taken * 1e3
+def port_of(running: LocalServer) -> int:
+    """Where it listens."""
+    port = httpx.URL(running.url).port
+    assert port is not None
+    return port
 
 
-async def rates_table(players: Players, process: psutil.Process, seconds: float) -> str:
-    """Single steps, one at a time and many at once, and batches; each with and without the list of actions."""
-    lines = ["| requests | actions listed | steps/s | server CPU ms a step |", "|---|---|---|---|"]
-    names = players.names
-    for include in ((), ("admissible_actions",)):
-        kinds: dict[str, list[Lane]] = {
-            "one at a time": [partial(players.turn, itertools.cycle(names), include)],
-            "32 at once": [partial(players.turn, itertools.cycle(names[lane::32]), include) for lane in range(32)],
-            "batches of 256": [partial(players.batch, names[:256], include)],
-        }
-        for kind, lanes in kinds.items():
-            rate, cost = await measure_rate(lanes, process, seconds)
-            lines.append(f"| {kind} | {'yes' if include else 'no'} | {rate:,.0f} | {cost:.3f} |")
-            log.info("%s", lines[-1])
-    return "\n".join(lines)
+async def measure(given: argparse.Namespace, report: Report, log: Path) -> None:
+    """All phases that are asked for, into ``report``."""
+    name, workers = given.environment, given.workers
+    if "soak" in given.only:
+        load = Load(name, given.sessions, given.episodes, given.steps, given.think, given.paced)
+        async with server(name, workers, 2 * given.sessions, log) as running:
+            report.soak = await soak(load, port_of(running), running.pid)
+    if "overload" in given.only:
+        async with server(name, workers, CAPACITY, log, queue=QUEUE) as running:
+            report.overload = await overload(name, port_of(running), given.clients, given.requests, given.steps)
+    for count in SERVERS if "scaling" in given.only else ():
+        async with AsyncExitStack() as stack:
+            some = [await stack.enter_async_context(server(name, workers, given.lanes, log)) for _ in range(count)]
+            load = (given.lanes, given.scale_episodes, given.steps)
+            report.scaling.append(await scale(name, [port_of(each) for each in some], [each.pid for each in some], load))
 
 
-async def memory_table(players: Players, process: psutil.Process, counts: Sequence[int]) -> str:
-    """Resident memory with ever more sessions beside those of ``players``, which fill the caches first."""
-    lines = ["| sessions, 10 steps each | resident MB | KB a session over the first |", "|---|---|---|"]
-    await players.play(players.names)
-    base, before = process.memory_info().rss, len(players.names)
-    for count in counts:
-        begun = len(players.names)
-        await players.create(count - (begun - before))
-        await players.play(players.names[begun:])
-        rss = process.memory_info().rss
-        lines.append(f"| {count:,} | {rss / 2**20:,.0f} | {(rss - base) / count / 1024:,.1f} |")
-        log.info("%s", lines[-1])
-    return "\n".join(lines)
+# --- tables --------------------------------------------------------------------------------------------------
+
+
+def _latencies(pace: str, rows: Sequence[Latency]) -> list[str]:
+    return [f"| {pace} | `{row.route}` | {row.calls:,} | {row.p50:.1f} | {row.p99:.1f} |" for row in rows]
+
+
+def tables(report: Report) -> str:
+    """Everything in Markdown."""
+    made: list[str] = []
+    if (soaked := report.soak) is not None:
+        rows = [
+            f"| {g.process} | {g.before / 2**20:.1f} | {g.after / 2**20:.1f} | {100 * g.share:+.1f} % |" for g in soaked.growth
+        ]
+        made.append("\n".join(["| process | MB after warm-up | MB at the end | growth |", "|---|---|---|---|", *rows]))
+        made.append(
+            f"{soaked.episodes:,} episodes, {soaked.steps:,} steps in {soaked.seconds:.0f} s "
+            f"({soaked.steps / soaked.seconds:.0f} steps/s, server CPU {soaked.server_cpu_ms:.3f} ms a step); at least "
+            f"{soaked.fewest:,} sessions held; paced: {soaked.paced_steps_per_second:.1f} steps/s; answers {soaked.statuses}"
+        )
+        head = ["| pace | call | calls | p50 ms | p99 ms |", "|---|---|---|---|---|"]
+        paces = (("all at once", soaked.opening), ("paced", soaked.paced), ("flat out", soaked.flat_out))
+        made.append("\n".join([*head, *(line for pace, rows in paces for line in _latencies(pace, rows))]))
+    if (over := report.overload) is not None:
+        rows = [
+            f"| `{route}` | {sum(n for status, n in by.items() if status < 300):,} | {by.get(429, 0):,} "
+            f"| {sum(n for status, n in by.items() if status >= 300 and status != 429):,} |"
+            for route, by in over.answers.items()
+        ]
+        made.append("\n".join(["| over capacity | success | 429 | other |", "|---|---|---|---|", *rows]))
+    if report.scaling:
+        head = "| servers | steps/s | server CPU ms a step | p50 ms | p99 ms | cores: servers | clients | other work |"
+        rows = [
+            f"| {s.servers} | {s.rate:,.0f} | {s.server_cpu_ms:.3f} | {s.p50:.1f} | {s.p99:.1f} "
+            f"| {s.server_cores:.2f} | {s.client_cores:.2f} | {s.other_cores:.2f} |"
+            for s in report.scaling
+        ]
+        made.append("\n".join([head, "|---" * 8 + "|", *rows]))
+    return "\n\n".join(made)
+
+
+def write(report: Report, folder: Path) -> None:
+    """``results.json``, and of a soak ``memory.jsonl`` and ``memory.svg``."""
+    document: dict[str, Any] = asdict(report)
+    if report.soak is not None:
+        samples = document["soak"].pop("samples")
+        (folder / "memory.jsonl").write_bytes(b"".join(orjson.dumps(sample) + b"\n" for sample in samples))
+        (folder / "memory.svg").write_text(line_chart(lines(report.soak.samples), x="episodes finished", y="resident MB"))
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    (folder / "results.json").write_bytes(orjson.dumps(document, option=options))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(description="Soak and load of an environment server.")
+    made.add_argument("--environment", choices=sorted(MANNERS), required=True)
+    made.add_argument("--episodes", type=int, default=10_000, help="of the soak")
+    made.add_argument("--sessions", type=int, default=1000, help="held at once in the soak")
+    made.add_argument("--steps", type=int, default=8, help="step limit of an episode")
+    made.add_argument("--workers", type=int, default=2, help="engine workers of a server")
+    made.add_argument("--think", type=float, default=20.0, help="seconds between two steps of a session, paced")
+    made.add_argument("--paced", type=float, default=60.0, help="seconds of the soak that are paced")
+    made.add_argument("--clients", type=int, default=128, help="over capacity")
+    made.add_argument("--requests", type=int, default=5000, help="over capacity")
+    made.add_argument("--lanes", type=int, default=48, help="sessions at once, scaling")
+    made.add_argument("--scale-episodes", type=int, default=1200, help="episodes with each number of servers")
+    made.add_argument("--only", nargs="+", choices=PHASES, default=list(PHASES))
+    made.add_argument("--minutes", type=float, default=90.0, help="stop after so long, whatever is unfinished")
+    made.add_argument("--output", type=Path, required=True, help="folder for results")
+    return made
+
+
+async def run(given: argparse.Namespace) -> Report:
+    """Measure within the time there is. Raises SystemExit when it is over."""
+    report = Report(given.environment, given.workers, os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory() as logs:
+        try:
+            async with asyncio.timeout(60 * given.minutes):
+                await measure(given, report, Path(logs) / "server.log")
+        except TimeoutError:
+            raise SystemExit(f"unfinished after {given.minutes:g} minutes") from None
+    return report
+
+
+def main() -> int:
+    """Parse the command line, measure, write."""
+    given = parser().parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        report = runner.run(run(given))
+    write(report, given.output)
+    print(tables(report))
+    failures = report.failures()
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

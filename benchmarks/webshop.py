@@ -27,7 +27,7 @@ from typing import Final
 import httpx
 import psutil
 
-from benchmarks.load import CAPACITY, SESSIONS, Players, cpu_seconds, memory_table, rates_table, server
+from benchmarks.drive import CAPACITY, SESSIONS, Players, cpu_seconds, memory_table, rates_table, server
 from services.webshop.environment import WebShop
 from services.webshop.library import open_stock
 from services.webshop.world import World
