@@ -20,6 +20,7 @@ import orjson
 import uvicorn
 
 from shared.errors import RestepError
+from shared.slow_clients import SlowClients
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step,
     running = asyncio.create_task(server.serve(sockets=[listener]))
     preparing = asyncio.create_task(_prepare(ready, service, listener))
     stopped = asyncio.create_task(stopping.wait())
+    slow = asyncio.create_task(SlowClients(server.server_state.connections).end_forever())
     try:
         await asyncio.wait({running, preparing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if preparing.done() and preparing.exception() is None:
@@ -123,6 +125,7 @@ async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step,
     finally:
         server.should_exit = True
         stopped.cancel()
+        slow.cancel()
         await running
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

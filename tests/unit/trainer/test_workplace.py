@@ -47,7 +47,7 @@ class Starter:
             await self._gate.wait()
         async with live(create_app(WORLDS[service](), EnvironmentSettings(expert=True))) as url:
             self.running.add(service)
-            yield LocalServer(service, url, 0)
+            yield LocalServer(service, url)
         self.running.remove(service)
 
 
