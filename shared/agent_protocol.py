@@ -90,6 +90,7 @@ class AgentInfo(_Answer):
     chat_format: ChatFormatName
     stop_token_ids: list[int]
     max_batch: int
+    in_flight: int = Field(default=0, description="requests that are being answered or wait")
 
 
 class LoadCheckpoint(_Request):

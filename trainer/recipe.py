@@ -34,6 +34,9 @@ Source = Literal["golden_u1", "golden_u2", "reflected_u2", "imported", "unverifi
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """As ``restep serve`` knows it; names collections and log files too."""
 
+Addresses = str | Annotated[list[str], Field(min_length=1)]
+"""One server, or several that serve the same: a list, or a host name with several addresses."""
+
 EMBEDDED: Final = "embedded"
 """The data that comes with an environment."""
 
@@ -47,7 +50,7 @@ class EnvironmentOptions(Options):
     would be judged for what it never saw.
     """
 
-    url: str | None = Field(default=None, description="a running server, started with --expert; one is started when None")
+    url: Addresses | None = Field(default=None, description="running servers, started with --expert; one is started when None")
     workers: int = Field(default=2, ge=1, description="engine workers of a server started here")
     data: Path | Literal["embedded"] | None = Field(
         default=None,
@@ -61,7 +64,7 @@ class EnvironmentOptions(Options):
 class AgentOptions(Options):
     """Where the student answers."""
 
-    url: str | None = Field(default=None, description="a running agent service; one is started here when none is given")
+    url: Addresses | None = Field(default=None, description="running agent services; one is started here when none is given")
 
 
 class Arm(Options):

@@ -63,7 +63,7 @@ class Workplace:
             url = (await self._stack.enter_async_context(server)).url
         client = await self._stack.enter_async_context(EnvironmentClient(url, client_token()))
         if (found := (await client.info()).name) != name:
-            raise RestepError("invalid_recipe", f"environments.{name}.url: the server at {url} is of {found!r}")
+            raise RestepError("invalid_recipe", f"environments.{name}.url: the server at {client.base_url} is of {found!r}")
         return client
 
     async def student(self, checkpoint: str, sampling: SamplingConfig) -> Student:

@@ -119,4 +119,8 @@ class AgentService:
         """Serve another checkpoint. Raises ``checkpoint_not_found`` or ``unsuitable_model``; the old one then stays."""
         with self.working():
             await self.backend.load(source)
-            return self.backend.info()
+            return self.info()
+
+    def info(self) -> AgentInfo:
+        """What answers, and how much it has to do. Raises ``not_ready``."""
+        return self.backend.info().model_copy(update={"in_flight": self.in_flight})

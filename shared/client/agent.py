@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.agent_protocol import AgentInfo, AgentTurn, LoadCheckpoint, ReactStepRequest, Sampling
+from shared.client.addresses import Resolve, resolve
+from shared.client.endpoint import Endpoint, Report
 from shared.client.service import ServiceClient
-from shared.client.transport import RetryPolicy
+from shared.client.transport import RetryPolicy, Transport
+from shared.client.watch import PROBE_SECONDS
 from shared.errors import RestepError
 
 log = logging.getLogger(__name__)
@@ -20,7 +23,7 @@ _GREEDY: Final = Sampling()
 
 
 class AgentClient(ServiceClient):
-    """Talks to one agent service.
+    """Talks to one agent service, or to several: any of them answers any request.
 
     Asking again is always safe: a request without a seed may then be answered by another sample, but only one of them
     is ever seen. After a :meth:`load` no other checkpoint answers: a service that was started again and serves what it was
@@ -29,21 +32,23 @@ class AgentClient(ServiceClient):
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | Sequence[str],
         token: str | None = None,
         *,
         concurrency: int = 128,
         timeout: float = 300.0,
         retry: RetryPolicy | None = None,
+        resolver: Resolve = resolve,
     ) -> None:
         """As any client; an answer takes longer than an engine's step, and more of them are computed together."""
-        super().__init__(base_url, token, concurrency=concurrency, timeout=timeout, retry=retry)
+        super().__init__(base_url, token, concurrency=concurrency, timeout=timeout, retry=retry, resolver=resolver)
         self._loaded: tuple[str, str] | None = None
+        self._loads = 0
         self._loading = asyncio.Lock()
 
     async def info(self) -> AgentInfo:
         """Back end, checkpoint, tokenizer hash, context length, chat format and stop ids."""
-        return await self._transport.call("GET", "/v1/agent", AgentInfo)
+        return await self._anywhere("GET", "/v1/agent", AgentInfo)
 
     async def act(self, prompt_ids: Sequence[int], sampling: Sampling = _GREEDY) -> AgentTurn:
         """One answer to a rendered dialogue (generation prompt included).
@@ -53,26 +58,45 @@ class AgentClient(ServiceClient):
         model = None if self._loaded is None else self._loaded[1]
         asked = ReactStepRequest(prompt_token_ids=list(prompt_ids), model=model, **sampling.model_dump())
         for _ in range(RELOADS):
+            loads = self._loads
             try:
-                return await self._transport.call("POST", "/v1/react/steps", AgentTurn, body=asked)
+                return await self._anywhere("POST", "/v1/react/steps", AgentTurn, body=asked)
             except RestepError as error:
                 if error.code != "unknown_model" or self._loaded is None:
                     raise
-                await self._load_again(*self._loaded)
-        return await self._transport.call("POST", "/v1/react/steps", AgentTurn, body=asked)
+                await self._load_again(*self._loaded, loads)
+        return await self._anywhere("POST", "/v1/react/steps", AgentTurn, body=asked)
 
     async def load(self, checkpoint: str) -> AgentInfo:
-        """Serve another checkpoint from now on. Raises ``checkpoint_not_found``, ``unsuitable_model``; the old one stays."""
-        info = await self._transport.call("POST", "/v1/checkpoint", AgentInfo, body=LoadCheckpoint(path=checkpoint))
-        self._loaded = (checkpoint, info.model)
-        return info
+        """Serve another checkpoint from now on, everywhere.
 
-    async def _load_again(self, checkpoint: str, model: str) -> None:
+        Raises ``checkpoint_not_found``, ``unsuitable_model``; the old one stays. Raises ``servers_differ`` when the path is
+        not the same checkpoint everywhere.
+        """
+        wanted = LoadCheckpoint(path=checkpoint)
+
+        async def at(endpoint: Endpoint) -> AgentInfo:
+            return await self._endpoints.ask(endpoint, "POST", "/v1/checkpoint", AgentInfo, body=wanted)
+
+        loaded = await self._endpoints.everywhere(at)
+        if len(models := {info.model for info in loaded}) > 1:
+            raise RestepError("servers_differ", f"{checkpoint} is {' here, '.join(sorted(models))} there")
+        self._loaded = (checkpoint, loaded[0].model)
+        self._loads += 1
+        return loaded[0]
+
+    async def _load_again(self, checkpoint: str, model: str, loads: int) -> None:
         """Once for all calls that found another one. Raises ``unknown_model`` when the folder holds something else now."""
         async with self._loading:
-            served = (await self.info()).model
-            if served == model or self._loaded != (checkpoint, model):
+            if self._loads != loads or self._loaded != (checkpoint, model):
                 return
-            log.warning("%s serves %s; %s is loaded again", self.base_url, served, model)
+            log.warning("another checkpoint is served than %s, which is loaded again", model)
             if (found := (await self.load(checkpoint)).model) != model:
                 raise RestepError("unknown_model", f"{checkpoint} held {model} and holds {found} now")
+
+    async def _inquire(self, transport: Transport) -> Report:
+        info = await transport.probe("/v1/agent", AgentInfo, PROBE_SECONDS)
+        if self._loaded is not None and info.model != self._loaded[1]:
+            body = LoadCheckpoint(path=self._loaded[0])
+            info = await transport.call("POST", "/v1/checkpoint", AgentInfo, body=body)
+        return Report(info.max_batch, info.in_flight, {})

@@ -1,7 +1,8 @@
 """An episode on a server that may die: the record lives here, the session there is a cache of it.
 
-When the server no longer knows the session (it was restarted, it is another replica, the lease ran out), the recorded
-actions are played again in a new session and every answer is compared with the record; only then does play go on.
+When the server no longer knows the session (it was restarted, it is another replica, the lease ran out), or is gone
+and there are others, the recorded actions are played again in a new session and every answer is compared with the
+record; only then does play go on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self, TypeVar
 from uuid import uuid4
 
-from shared.client.transport import Transport
+from pydantic import BaseModel
+
+from shared.client.endpoint import Endpoint, ServerLost
+from shared.client.endpoints import Endpoints
 from shared.errors import RestepError
 from shared.protocol import (
     BatchItem,
@@ -30,10 +34,11 @@ from shared.protocol import (
 
 log = logging.getLogger(__name__)
 
+M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 RECOVERIES: Final = 5
-"""How often one call may find its session lost and replay it."""
+"""How often one call may find its session or its server lost, and replay."""
 _LOST: Final = frozenset({"session_not_found", "session_gone"})
 _CLOSE_PATIENCE: Final = 1.0
 
@@ -41,28 +46,41 @@ _CLOSE_PATIENCE: Final = 1.0
 class RemoteEpisode:
     """One episode. Calls may come concurrently; they are executed one after the other.
 
-    ``view`` is the session as it was opened (task, goal, first observation), ``steps`` what was played since.
+    ``view`` is the session as it was opened (task, goal, first observation), ``steps`` what was played since;
+    ``endpoint`` is the server it is on now.
     """
 
     def __init__(
-        self, transport: Transport, view: SessionView, include: Sequence[Extra] = (), steps: Sequence[StepResult] = ()
+        self,
+        endpoints: Endpoints,
+        endpoint: Endpoint,
+        view: SessionView,
+        include: Sequence[Extra] = (),
+        steps: Sequence[StepResult] = (),
     ) -> None:
         self.view = view
         self.session_id = view.session_id
         self.steps: list[StepResult] = list(steps)
-        self._transport = transport
+        self.endpoint = endpoint
+        self._endpoints = endpoints
         self._include: list[Extra] = list(include)
         self._lock = asyncio.Lock()
         self._lost = False
         self._closed = False
 
     @classmethod
-    async def open(cls, transport: Transport, asked: CreateSession) -> Self:
-        """Begin an episode. Raises what the server raises, and what :meth:`Transport.call` does."""
-        view = await _create(transport, asked)
-        if observation_hash(view.observation) != view.observation_hash:
-            raise RestepError("protocol_violation", f"session {view.session_id}: the first observation does not match its hash")
-        return cls(transport, view, asked.include)
+    async def open(cls, endpoints: Endpoints, asked: CreateSession) -> Self:
+        """Begin an episode. Raises what the server raises, and what :meth:`Endpoints.place` does."""
+
+        async def begin(endpoint: Endpoint) -> SessionView:
+            view = await _create(endpoints, endpoint, asked)
+            if observation_hash(view.observation) != view.observation_hash:
+                wrong = f"session {view.session_id}: the first observation does not match its hash"
+                raise RestepError("protocol_violation", wrong)
+            return view
+
+        endpoint, view = await endpoints.place(begin, stays=True)
+        return cls(endpoints, endpoint, view, asked.include)
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,7 +107,7 @@ class RemoteEpisode:
         """Execute the next action, once, however often it has to be sent.
 
         Raises what the server raises (``episode_over``, ``action_too_large``, ...), ``replay_diverged``, and what
-        :meth:`Transport.call` does. After a failure the same call may be made again.
+        :meth:`Endpoints.place` does. After a failure the same call may be made again.
         """
         async with self._lock:
             return await self._step(action)
@@ -102,7 +120,7 @@ class RemoteEpisode:
         async with self._lock:
 
             async def ask() -> ExpertAdvice:
-                return await self._transport.call("GET", f"/v1/sessions/{self.session_id}/expert", ExpertAdvice)
+                return await self._ask("GET", "/expert", ExpertAdvice)
 
             advice = await self._on_session(ask)
         if advice.seq != len(self.steps):
@@ -117,20 +135,24 @@ class RemoteEpisode:
 
             async def ask() -> SessionView:
                 # Whoever asks holds a place: if all who do waited for others to leave theirs, none ever would.
-                path, patience = f"/v1/sessions/{self.session_id}/fork", self._transport.retry.patience
-                return await self._transport.call("POST", path, SessionView, body=asked, patience=patience)
+                return await self._ask("POST", "/fork", SessionView, asked, queueing=False)
 
             view = await self._on_session(ask)
             if (view.seq, view.observation_hash) != (seq, self.view.observation_hash):
                 raise RestepError("protocol_violation", f"fork of state {seq} is in state {view.seq} or of another episode")
-            return RemoteEpisode(self._transport, view, self._include, self.steps[:seq])
+            self._endpoints.stay(self.endpoint)
+            return RemoteEpisode(self._endpoints, self.endpoint, view, self._include, self.steps[:seq])
 
     async def close(self) -> None:
         """Give the session back. Idempotent and quiet: a server that cannot be told lets the lease run out."""
         async with self._lock:
             if not self._closed:
                 self._closed = True
-                await _delete(self._transport, self.session_id)
+                self._endpoints.leave(self.endpoint)
+                if self._endpoints.lost(self.endpoint):
+                    self.endpoint.left_behind.add(self.session_id)
+                else:
+                    await _delete(self.endpoint, self.session_id)
 
     # --- for batches, which hold the lock of every episode in them ----------------------------------------------
 
@@ -167,7 +189,7 @@ class RemoteEpisode:
     async def _step(self, action: str) -> StepResult:
         async def send() -> StepResult:
             asked = StepRequest(seq=len(self.steps) + 1, action=action, include=self._include)
-            return await self._transport.call("POST", f"/v1/sessions/{self.session_id}/steps", StepResult, body=asked)
+            return await self._ask("POST", "/steps", StepResult, asked)
 
         return self._record(await self._on_session(send), action)
 
@@ -177,8 +199,12 @@ class RemoteEpisode:
         self.steps.append(result)
         return result
 
+    async def _ask(self, method: str, part: str, answer: type[M], body: BaseModel | None = None, *, queueing: bool = True) -> M:
+        path = f"/v1/sessions/{self.session_id}{part}"
+        return await self._endpoints.ask(self.endpoint, method, path, answer, body=body, queueing=queueing)
+
     async def _on_session(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call on the session, with a replayed one in its place where it is lost."""
+        """Make a call on the session, with a replayed one in its place where it is lost, or its server is."""
         lost: RestepError | None = None
         for _ in range(1 + RECOVERIES):
             if self._closed:
@@ -188,6 +214,8 @@ class RemoteEpisode:
                     await self._recover()
                     self._lost = False
                 return await call()
+            except ServerLost as gone:
+                self._lost, lost = True, gone.error
             except RestepError as error:
                 if error.code not in _LOST:
                     raise
@@ -195,42 +223,60 @@ class RemoteEpisode:
         raise lost or RestepError("session_gone")
 
     async def _recover(self) -> None:
-        """Play the record in a new session. Raises ``replay_diverged`` with the first difference."""
+        """Play the record in a new session, on the same server if it is there. Raises ``replay_diverged``."""
+        endpoint, view = await self._endpoints.place(self._replay, prefer=self.endpoint, stays=True)
+        self._endpoints.leave(self.endpoint)
+        if self._endpoints.lost(self.endpoint):
+            self.endpoint.left_behind.add(self.session_id)
+        log.warning(
+            "task %s: session %s was lost; replayed %d steps at %s",
+            self.view.task.id,
+            self.session_id,
+            len(self.steps),
+            endpoint.name,
+        )
+        self.endpoint, self.session_id = endpoint, view.session_id
+
+    async def _replay(self, endpoint: Endpoint) -> SessionView:
+        """A new session in which the record was played. Raises ``replay_diverged`` with the first difference."""
         task, old = self.view.task, self.view
         asked = CreateSession(task_id=task.id, seed=old.seed, max_steps=old.max_steps, options=old.options)
-        view = await _create(self._transport, asked)
+        view = await _create(self._endpoints, endpoint, asked)
+        path = f"/v1/sessions/{view.session_id}/steps"
         try:
             if view.observation_hash != old.observation_hash:
                 raise _diverged(old, view, 0, f"observation {view.observation_hash}, recorded {old.observation_hash}")
             for recorded in self.steps:
-                path = f"/v1/sessions/{view.session_id}/steps"
                 sent = StepRequest(seq=recorded.seq, action=recorded.action)
-                result = await self._transport.call("POST", path, StepResult, body=sent)
+                result = await self._endpoints.ask(endpoint, "POST", path, StepResult, body=sent)
                 _check_answer(result, recorded.seq, recorded.action)
                 if _essence(result) != _essence(recorded):
                     raise _diverged(old, view, recorded.seq, f"{_essence(result)}, recorded {_essence(recorded)}")
         except RestepError as error:
             if error.code not in _LOST:
-                await _delete(self._transport, view.session_id)
+                await _delete(endpoint, view.session_id)
             raise
-        log.warning("task %s: session %s was lost; replayed %d steps", task.id, self.session_id, len(self.steps))
-        self.session_id = view.session_id
+        return view
 
 
-async def _create(transport: Transport, asked: CreateSession) -> SessionView:
+async def _create(endpoints: Endpoints, endpoint: Endpoint, asked: CreateSession) -> SessionView:
     """A new session under an id of our own. A repeated request may find that the id died with a server: then another."""
+
+    async def create() -> SessionView:
+        return await endpoints.ask(endpoint, "PUT", f"/v1/sessions/{uuid4()}", SessionView, body=asked, movable=True)
+
     for _ in range(RECOVERIES):
         try:
-            return await transport.call("PUT", f"/v1/sessions/{uuid4()}", SessionView, body=asked)
+            return await create()
         except RestepError as error:
             if error.code not in _LOST:
                 raise
-    return await transport.call("PUT", f"/v1/sessions/{uuid4()}", SessionView, body=asked)
+    return await create()
 
 
-async def _delete(transport: Transport, session_id: str) -> None:
+async def _delete(endpoint: Endpoint, session_id: str) -> None:
     try:
-        await transport.send("DELETE", f"/v1/sessions/{session_id}", patience=_CLOSE_PATIENCE)
+        await endpoint.transport.send("DELETE", f"/v1/sessions/{session_id}", patience=_CLOSE_PATIENCE)
     except RestepError as error:
         log.debug("session %s is left to its lease: %s", session_id, error)
 

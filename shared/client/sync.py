@@ -96,7 +96,7 @@ class SyncEnvironmentClient:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | Sequence[str],
         token: str | None = None,
         *,
         concurrency: int = 64,

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,12 +40,14 @@ class RetryPolicy:
     A call gives up when the next try would start later than ``patience`` after its first failure. ``first_contact``
     is the same bound while the server has never answered this client, so that a wrong address is soon told. ``queueing``
     is the bound while it answers that it is full: longer than the leases of sessions whose owner was killed.
+    ``elsewhere`` is the bound while it is gone and another server may take the call over.
     Waits between tries grow from ``base`` to at most ``cap``.
     """
 
     patience: float = 120.0
     first_contact: float = 10.0
     queueing: float = 3600.0
+    elsewhere: float = 3.0
     base: float = 0.1
     cap: float = 5.0
 
@@ -56,6 +58,10 @@ class RetryPolicy:
     def backoff(self, tries: int) -> float:
         """The wait after the ``tries``-th failure: doubling, capped, and half of it by chance."""
         return min(self.cap, self.base * 2.0 ** min(tries - 1, 30)) * random.uniform(0.5, 1.0)
+
+
+Patience = Callable[[RestepError], float]
+"""Seconds after the first failure in which a call that fails so is repeated."""
 
 
 class _Failed(Exception):
@@ -70,23 +76,34 @@ class _Failed(Exception):
 class Transport:
     """Calls to one server, over kept-alive HTTP/1.1 connections, ``concurrency`` at a time."""
 
-    def __init__(self, base_url: str, *, token: str | None, timeout: float, concurrency: int, retry: RetryPolicy) -> None:
-        """Nothing is sent yet. ``timeout`` is in seconds and for one try. Raises ``unreachable`` for no HTTP address."""
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | None,
+        timeout: float,
+        concurrency: int,
+        retry: RetryPolicy,
+        address: str | None = None,
+    ) -> None:
+        """Nothing is sent yet. ``timeout`` is in seconds and for one try. Raises ``unreachable`` for no HTTP address.
+
+        ``address``: which of its host's IP addresses to connect to; the server is still told the name, and TLS checks it.
+        """
+        url = http_url(base_url)
         self.base_url = base_url.rstrip("/")
+        self.name = self.base_url if address is None else f"{self.base_url} ({address})"
         self.retry = retry
         self._answered = False
         self._slots = asyncio.Semaphore(concurrency)
-        try:
-            url = httpx.URL(self.base_url)
-        except httpx.InvalidURL as error:
-            raise RestepError("unreachable", f"{base_url!r} is no address: {error}") from None
-        if url.scheme not in ("http", "https") or not url.host:
-            raise RestepError("unreachable", f"{base_url!r} is no address; give http://HOST:PORT")
+        self._target = self.base_url if address is None else str(url.copy_with(host=address)).rstrip("/")
+        self._extensions = {"sni_hostname": url.host} if address is not None and url.scheme == "https" else {}
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            # Waiting for a slot happens above, so the pool, whose queue is slow, never has one.
+            headers=headers if address is None else {**headers, "Host": url.netloc.decode()},
+            # Waiting for a slot happens above, so the pool, whose queue is slow, never has one; a probe takes none.
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency, keepalive_expiry=30.0),
+            limits=httpx.Limits(max_connections=concurrency + 1, max_keepalive_connections=concurrency, keepalive_expiry=30.0),
             trust_env=False,  # a proxy for the outside world is no way to the server next door
         )
 
@@ -102,26 +119,40 @@ class Transport:
         *,
         body: BaseModel | None = None,
         params: Mapping[str, str | int] | None = None,
-        patience: float | None = None,
+        patience: Patience | None = None,
     ) -> M:
         """The answer of a route, checked; ``patience`` overrides the policy's.
 
         Raises what the server raised; ``unreachable``, ``timeout``, ``protocol_violation``.
         """
-        content = await self._persist(method, path, body, params, patience)
+        content = await self._persist(method, path, body, params, patience or self.retry.bound)
+        return self._read(answer, content, method, path)
+
+    async def send(self, method: str, path: str, *, patience: float) -> None:
+        """A call without an answer. Raises as :meth:`call`."""
+        await self._persist(method, path, None, None, lambda _: patience)
+
+    async def probe(self, path: str, answer: type[M], timeout: float) -> M:
+        """One try at a GET, which waits for no other call. Raises as :meth:`call`."""
+        try:
+            async with asyncio.timeout(timeout):
+                content = await self._once("GET", path, None, None)
+        except TimeoutError:
+            raise RestepError("timeout", f"no answer from GET {self.name}{path} in time") from None
+        except _Failed as failed:
+            raise failed.error from None
+        return self._read(answer, content, "GET", path)
+
+    def _read(self, answer: type[M], content: bytes, method: str, path: str) -> M:
         try:
             return answer.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the answer"
-            raise RestepError("protocol_violation", f"{method} {self.base_url}{path}: {where}: {first['msg']}") from None
-
-    async def send(self, method: str, path: str, *, patience: float | None = None) -> None:
-        """A call without an answer; ``patience`` overrides the policy's. Raises as :meth:`call`."""
-        await self._persist(method, path, None, None, patience)
+            raise RestepError("protocol_violation", f"{method} {self.name}{path}: {where}: {first['msg']}") from None
 
     async def _persist(
-        self, method: str, path: str, body: BaseModel | None, params: Mapping[str, str | int] | None, patience: float | None
+        self, method: str, path: str, body: BaseModel | None, params: Mapping[str, str | int] | None, patience: Patience
     ) -> bytes:
         content = None if body is None else body.model_dump_json(exclude_none=True).encode()
         first_failure: float | None = None
@@ -136,32 +167,42 @@ class Transport:
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure
             wait = self.retry.backoff(tries) if error.retry_after is None else error.retry_after
-            bound = self.retry.bound(error) if patience is None else patience
-            bound = bound if self._answered else min(bound, self.retry.first_contact)
+            bound = patience(error) if self._answered else min(patience(error), self.retry.first_contact)
             if not again or now + wait > first_failure + bound:
                 raise error
             log.debug("%s %s failed (%s); try %d in %.2f s", method, path, error, tries + 1, wait)
             await _sleep(wait)
 
     async def _once(self, method: str, path: str, content: bytes | None, params: Mapping[str, str | int] | None) -> bytes:
-        url = self.base_url + path
+        url = self._target + path
         headers = {} if content is None else {"Content-Type": "application/json"}
         try:
-            response = await self._http.request(method, url, content=content, params=params, headers=headers)
+            response = await self._http.request(
+                method, url, content=content, params=params, headers=headers, extensions=self._extensions
+            )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             cause = str(error) or type(error).__name__
-            raise _Failed(RestepError("unreachable", f"nobody answers at {self.base_url}: {cause}"), again=True) from error
+            raise _Failed(RestepError("unreachable", f"nobody answers at {self.name}: {cause}"), again=True) from error
         except httpx.TimeoutException as error:
-            raise _Failed(RestepError("timeout", f"no answer from {method} {url} in time"), again=True) from error
+            raise _Failed(RestepError("timeout", f"no answer from {method} {self.name}{path} in time"), again=True) from error
         except httpx.TransportError as error:
             cause = str(error) or type(error).__name__
-            raise _Failed(
-                RestepError("unreachable", f"the connection to {self.base_url} broke: {cause}"), again=True
-            ) from error
+            raise _Failed(RestepError("unreachable", f"the connection to {self.name} broke: {cause}"), again=True) from error
         self._answered = True
         if response.is_success:
             return response.content
         raise _Failed(_refusal(response), again=response.status_code in RETRIED_STATUSES)
+
+
+def http_url(address: str) -> httpx.URL:
+    """An address of the form ``http://HOST:PORT``. Raises ``unreachable`` for what is none."""
+    try:
+        url = httpx.URL(address.rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise RestepError("unreachable", f"{address!r} is no address: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise RestepError("unreachable", f"{address!r} is no address; give http://HOST:PORT")
+    return url
 
 
 def _refusal(response: httpx.Response) -> RestepError:

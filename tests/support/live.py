@@ -13,9 +13,9 @@ from shared.serving import bind
 
 
 @asynccontextmanager
-async def live(app: Starlette) -> AsyncGenerator[str]:
-    """Serve ``app`` on a free port of 127.0.0.1 for the time of the block; yields its address."""
-    listener = bind("127.0.0.1", 0)
+async def live(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
+    """Serve ``app`` for the time of the block, on a free port where none is given; yields its address."""
+    listener = bind(host, port)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -23,7 +23,7 @@ async def live(app: Starlette) -> AsyncGenerator[str]:
             if serving.done():
                 serving.result()
             await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,16 @@ class CellarProcess:
         assert self._process.stdout is not None
         announced = json.loads(self._process.stdout.readline())
         self.url, self._port = announced["url"], announced["port"]
+
+    def pause(self) -> None:
+        """SIGSTOP: its connections stay, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL. Idempotent."""

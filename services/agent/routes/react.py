@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["agent"])
 async def agent(request: Request) -> Response:
     """What answers here, and what a client needs to render prompts for it."""
     service: AgentService = request.app.state.service
-    return answer(service.backend.info())
+    return answer(service.info())
 
 
 @router.post(

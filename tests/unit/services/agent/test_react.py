@@ -118,6 +118,7 @@ async def test_it_says_what_answers(client: httpx.AsyncClient, first: Path) -> N
         "chat_format": "chatml",
         "stop_token_ids": [2],
         "max_batch": 8,
+        "in_flight": 0,
     }
 
 
