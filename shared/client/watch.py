@@ -85,7 +85,7 @@ class Watch:
         began, tries = time.monotonic(), 0
         while True:
             await self._resolve()
-            await asyncio.wait(self._probe_all(), timeout=self._retry.elsewhere)
+            await asyncio.wait(self._probe_all(), timeout=self._retry.first_contact)
             if any(endpoint.usable for endpoint in self.endpoints()):
                 return
             tries += 1
