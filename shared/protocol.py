@@ -17,6 +17,9 @@ from shared.errors import Problem
 
 PROTOCOL_VERSION = "1"
 
+MAX_STEPS = 10_000
+"""No episode is longer; a server may allow less."""
+
 SessionId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$", examples=["4b1e7c1e-6a0f-4c1c-9a53-0d9b8f1f2a10"])
 ]
@@ -122,7 +125,7 @@ class CreateSession(_Request):
     split: str | None = None
     index: int | None = Field(default=None, ge=0)
     seed: int = 0
-    max_steps: int | None = Field(default=None, ge=1, le=10_000)
+    max_steps: int | None = Field(default=None, ge=1, le=MAX_STEPS)
     options: dict[str, str] = {}
     include: list[Extra] = []
 

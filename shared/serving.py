@@ -20,6 +20,7 @@ import orjson
 import uvicorn
 
 from shared.errors import RestepError
+from shared.heads import BoundedHeads
 from shared.slow_clients import SlowClients
 
 log = logging.getLogger(__name__)
@@ -85,8 +86,12 @@ def _web_socket(**given: Any) -> asyncio.BaseProtocol:
     return AutoWebSocketsProtocol(**given)
 
 
-async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step, drain: Step) -> None:
+async def serve(
+    app: Any, listener: socket.socket, *, service: str, ready: Step, drain: Step, trusted_proxies: str = ""
+) -> None:
     """Serve until SIGTERM or SIGINT. ``app`` is any ASGI application.
+
+    A client's address and scheme are those that a trusted proxy tells of it, and never what it says of itself.
 
     ``ready`` returns when the service can work (its exception ends the server and is raised here); ``drain`` is
     awaited on a signal while the listener is still open, and must be bounded by itself. A second signal skips it.
@@ -96,6 +101,9 @@ async def serve(app: Any, listener: socket.socket, *, service: str, ready: Step,
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
+        http=BoundedHeads,
         ws=cast("type[asyncio.Protocol]", _web_socket),
         ws_max_size=_MESSAGE_BYTES,
         timeout_keep_alive=75,

@@ -37,7 +37,7 @@ def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait:
         (ReactStepRequest, LoadCheckpoint, ChatRequest, CompletionRequest, OpenAiError),
         title="restep agent",
         description="ReAct steps of a language model, ids in and ids out, and the OpenAI routes. Errors are problem details.",
-        token=settings.token(),
+        tokens=settings.tokens(),
         wait=wait,
         translators=(OpenAiErrors,),
     )
@@ -76,4 +76,5 @@ async def _serve(settings: AgentSettings) -> None:
             service="agent",
             ready=service.started,
             drain=service.drain,
+            trusted_proxies=settings.trusted_proxies,
         )

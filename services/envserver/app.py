@@ -44,7 +44,7 @@ def create_app(
         (*_NATIVE_BODIES, agentgym.ResetBody, agentgym.StepBody, agentgym.CloseBody),
         title="restep environment server",
         description="Plays episodes of one benchmark over HTTP. Errors are RFC 9457 problem details.",
-        token=settings.token(),
+        tokens=settings.tokens(),
         wait=wait,
         public=public,
     )

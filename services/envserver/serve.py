@@ -54,7 +54,9 @@ async def _serve(app: FastAPI, settings: EnvironmentSettings, service_name: str)
         _calm_collector()
 
     with contextlib.closing(bind(settings.host, settings.port)) as listener:
-        await serve(app, listener, service=service_name, ready=ready, drain=service.drain)
+        await serve(
+            app, listener, service=service_name, ready=ready, drain=service.drain, trusted_proxies=settings.trusted_proxies
+        )
 
 
 def _calm_collector() -> None:

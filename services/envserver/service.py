@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from services.envserver.limits import check_action
+from services.envserver.limits import MAX_HISTORY_CHARS, check_action
 from services.envserver.session import Host, Session, Tally
 from services.envserver.sessions import Sessions
 from services.envserver.work import Work
@@ -37,8 +37,10 @@ class Service:
         self.settings = settings
         self.work = Work(settings.queue)
         self.tally = Tally()
-        host = Host(environment, self.work, self.tally, settings.engine_timeout, clock)
-        self.sessions = Sessions(host, capacity=settings.capacity, lease=settings.lease_seconds)
+        host = Host(environment, self.work, self.tally, settings.engine_timeout, MAX_HISTORY_CHARS, clock)
+        self.sessions = Sessions(
+            host, capacity=settings.capacity, lease=settings.lease_seconds, per_client=settings.sessions_per_client
+        )
         self._begun = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
         self._reaper: asyncio.Task[None] | None = None

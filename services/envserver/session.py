@@ -53,21 +53,33 @@ class Host:
     work: Work
     tally: Tally
     engine_timeout: float
+    history_chars: int
     clock: Callable[[], float]
 
 
 class Session:
     """An episode with its record. All calls may come concurrently; a lock puts them in order."""
 
-    def __init__(self, session_id: str, plan: Plan, host: Host, *, prefix: Session | None = None, at_seq: int = 0) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        plan: Plan,
+        host: Host,
+        *,
+        client: str = "",
+        prefix: Session | None = None,
+        at_seq: int = 0,
+    ) -> None:
         self.id = session_id
         self.plan = plan
+        self.client = client
         self.busy = 0
         self.touched = host.clock()
         self.results: list[StepResult] = list(prefix.results[:at_seq]) if prefix else []
         self.goal = prefix.goal if prefix else plan.task.goal
         self.observation = prefix.observation if prefix else ""
         self.first_hash = prefix.first_hash if prefix else ""
+        self._kept = sum(len(result.action) + len(result.observation) for result in self.results)
         self._host = host
         self._episode: Episode | None = None
         self._lock = asyncio.Lock()
@@ -149,8 +161,8 @@ class Session:
     async def step(self, seq: int, action: str, include: Collection[Extra] = ()) -> StepResult:
         """Execute the ``seq``-th action, or give its recorded answer.
 
-        Raises ``step_conflict``, ``step_gap``, ``episode_over``, ``session_gone``, ``engine_lost``, ``timeout``,
-        ``replay_diverged``.
+        Raises ``step_conflict``, ``step_gap``, ``episode_over``, ``history_full``, ``session_gone``,
+        ``engine_lost``, ``timeout``, ``replay_diverged``.
         """
         self.busy += 1
         try:
@@ -180,6 +192,8 @@ class Session:
             raise RestepError("episode_over", f"the episode ended with step {len(self.results)}")
         if seq != len(self.results) + 1:
             raise RestepError("step_gap", f"the next step is {len(self.results) + 1}, not {seq}")
+        if self._kept >= self._host.history_chars:
+            raise RestepError("history_full", f"a session of this server keeps at most {self._host.history_chars} characters")
         answer = await self._with_engine(lambda episode: episode.step(action))
         result = StepResult(
             seq=seq,
@@ -194,6 +208,7 @@ class Session:
             valid=answer.valid,
         )
         self.results.append(result)
+        self._kept += len(action) + len(answer.observation)
         tally = self._host.tally
         tally.steps += 1
         tally.invalid_steps += not answer.valid

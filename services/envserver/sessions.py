@@ -1,4 +1,4 @@
-"""The sessions a server holds: a bounded number, each on a lease, and a memory of those that have gone.
+"""The sessions a server holds: a bounded number in all and of each client, each on a lease, and a memory of those gone.
 
 Creation is idempotent: an id is taken from the moment it is asked for, so that a repeated request meets the
 session in the making instead of making another.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from typing import Final
 
@@ -29,10 +29,12 @@ _MAX_REAP_PAUSE = 15.0
 class Sessions:
     """Registry of live sessions by id."""
 
-    def __init__(self, host: Host, *, capacity: int, lease: float) -> None:
+    def __init__(self, host: Host, *, capacity: int, lease: float, per_client: int | None = None) -> None:
         self.capacity = capacity
+        self.per_client = capacity if per_client is None else per_client
         self.lease = lease
         self._host = host
+        self._held: Counter[str] = Counter()
         self._live: dict[str, Session] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
@@ -42,21 +44,21 @@ class Sessions:
 
     # --- creation ------------------------------------------------------------------------------------------
 
-    async def create(self, session_id: str | None, asked: CreateSession) -> tuple[Session, bool]:
-        """The session, and whether it is new.
+    async def create(self, session_id: str | None, asked: CreateSession, client: str = "") -> tuple[Session, bool]:
+        """The session, and whether it is new; a new one counts among those that ``client`` holds.
 
-        Raises ``session_conflict``, ``session_gone``, ``over_capacity``, ``queue_full``, ``draining``,
+        Raises ``session_conflict``, ``session_gone``, ``over_capacity``, ``too_many_sessions``, ``queue_full``, ``draining``,
         ``unknown_task``, ``unknown_split``, ``invalid_option``, ``invalid_request``, ``not_supported``, ``engine_lost``.
         """
         session_id = session_id or str(uuid.uuid4())
         plan = self._plan(asked)
         if (known := self._known(session_id, plan)) is None:
-            self._admit()
+            self._admit(client)
             self._host.tally.sessions_created += 1
-            self._begin(Session(session_id, plan, self._host))
+            self._begin(Session(session_id, plan, self._host, client=client))
         return await self.get(session_id), known is None
 
-    async def fork(self, source_id: str, asked: ForkRequest) -> tuple[Session, bool]:
+    async def fork(self, source_id: str, asked: ForkRequest, client: str = "") -> tuple[Session, bool]:
         """A new session in the state of another after ``at_seq`` steps (default: all executed), and whether it is new.
 
         Raises what :meth:`create` raises, ``step_gap`` for a state not reached yet, and ``replay_diverged``.
@@ -72,9 +74,9 @@ class Sessions:
             raise RestepError("step_gap", f"{len(source.results)} steps were executed; there is no state {at_seq}")
         plan = replace(source.plan, origin=origin)
         if (known := self._known(session_id, plan)) is None:
-            self._admit()
+            self._admit(client)
             self._host.tally.sessions_forked += 1
-            self._begin(Session(session_id, plan, self._host, prefix=source, at_seq=at_seq))
+            self._begin(Session(session_id, plan, self._host, client=client, prefix=source, at_seq=at_seq))
         return await self.get(session_id), known is None
 
     def _known(self, session_id: str, plan: Plan) -> Session | None:
@@ -111,19 +113,23 @@ class Sessions:
             return tasks[asked.index]
         raise RestepError("invalid_request", "give either task_id, or split and index")
 
-    def _admit(self) -> None:
+    def _admit(self, client: str) -> None:
         if self._host.work.draining:
             raise RestepError("draining", retry_after=_RETRY_AFTER)
-        if len(self._live) >= self.capacity:
+        if len(self._live) >= self.capacity or self._held[client] >= self.per_client:
             self.reap()
         if len(self._live) >= self.capacity:
             raise RestepError("over_capacity", f"the server holds {self.capacity} sessions", retry_after=_RETRY_AFTER)
+        if self._held[client] >= self.per_client:
+            detail = f"one client may hold {self.per_client} sessions here"
+            raise RestepError("too_many_sessions", detail, retry_after=_RETRY_AFTER)
         limit = self._host.environment.opening_limit
         if limit is not None and len(self._opening) >= limit:
             raise RestepError("queue_full", f"{limit} sessions are being begun", retry_after=_RETRY_AFTER)
 
     def _begin(self, session: Session) -> None:
         self._live[session.id] = session
+        self._held[session.client] += 1
         session.busy += 1
         self._opening[session.id] = self._host.work.spawn(self._open(session))
 
@@ -132,7 +138,7 @@ class Sessions:
             await session.open()
         except BaseException:
             if self._live.get(session.id) is session:
-                del self._live[session.id]
+                self._forget(session)
             await session.close()
             raise
         finally:
@@ -190,8 +196,14 @@ class Sessions:
         for session in list(self._live.values()):
             self._remove(session, "ended with the server")
 
-    def _remove(self, session: Session, how: str) -> asyncio.Task[None]:
+    def _forget(self, session: Session) -> None:
         del self._live[session.id]
+        self._held[session.client] -= 1
+        if not self._held[session.client]:
+            del self._held[session.client]
+
+    def _remove(self, session: Session, how: str) -> asyncio.Task[None]:
+        self._forget(session)
         self._gone[session.id] = how
         while len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)

@@ -19,6 +19,7 @@ from services.http.limits import BodyLimit
 from services.http.probes import Observed
 from services.http.wire import describe
 from shared.protocol import PROTOCOL_VERSION
+from shared.tokens import Tokens
 
 Layer = Callable[[ASGIApp], ASGIApp]
 """An ASGI layer around an application."""
@@ -48,7 +49,7 @@ def assemble(
     *,
     title: str,
     description: str,
-    token: str | None,
+    tokens: Tokens | None,
     wait: bool,
     public: Sequence[APIRouter] = (),
     also: Allows | None = None,
@@ -87,8 +88,8 @@ def assemble(
     app.state.service = service
     app.state.metrics = metrics
     app.add_middleware(BodyLimit)  # the innermost first
-    if token is not None:
-        app.add_middleware(BearerAuth, token=token, public=_paths(public), also=also)
+    if tokens is not None:
+        app.add_middleware(BearerAuth, tokens=tokens, public=_paths(public), also=also)
     for guard in guards:
         app.add_middleware(guard)
     app.add_middleware(ProblemBoundary)

@@ -1,4 +1,4 @@
-"""The optional bearer token: there is no default secret, and comparing takes the same time for every guess."""
+"""The optional bearer tokens: there is no default secret, and comparing takes the same time for every guess."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.http.clients import CLIENT
 from shared.errors import RestepError
+from shared.tokens import Tokens
 
 _POLICY_VIOLATION: Final = 1008
 _PROBES: Final = frozenset({"/healthz", "/readyz"})  # probes carry no secrets
@@ -18,15 +20,15 @@ Allows = Callable[[Scope], bool]
 
 
 class BearerAuth:
-    """ASGI middleware that raises ``unauthorized`` for a request without the token; sits inside the boundary.
+    """ASGI middleware that raises ``unauthorized`` for a request without one of the tokens; sits inside the boundary.
 
     ``public`` are paths that need none, beside the probes; ``also`` says who is let in without the header. A WebSocket
-    without the token is refused before the handshake.
+    without a token is refused before the handshake.
     """
 
-    def __init__(self, app: ASGIApp, token: str, public: Collection[str] = (), also: Allows | None = None) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, public: Collection[str] = (), also: Allows | None = None) -> None:
         self._app = app
-        self._expected = token.encode()
+        self._tokens = [(token.secret.encode(), token.client) for token in tokens]
         self._open = _PROBES.union(public)
         self._also = also
 
@@ -41,7 +43,9 @@ class BearerAuth:
 
     def _allows(self, scope: Scope) -> bool:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.partition(b" ")
-        if hmac.compare_digest(token.strip(), self._expected) and scheme.lower() == b"bearer":
+        scheme, _, secret = given.partition(b" ")
+        matches = [client for expected, client in self._tokens if hmac.compare_digest(secret.strip(), expected)]
+        if matches and scheme.lower() == b"bearer":
+            scope[CLIENT] = matches[0]
             return True
         return self._also is not None and self._also(scope)

@@ -25,8 +25,8 @@ from shared.telemetry import configure_logging
 
 def create_app(settings: ViewerSettings, *, wait: bool = True) -> FastAPI:
     """A viewer over the runs of the settings. Raises ``data_not_found`` for a token file that is not there."""
-    token = settings.token()
-    login = None if token is None else Login(token)
+    tokens = settings.tokens()
+    login = None if tokens is None else Login(tokens)
     pages = Pages(settings.prefix, login=login is not None)
     service = ViewerService(settings)
     app = assemble(
@@ -36,7 +36,7 @@ def create_app(settings: ViewerSettings, *, wait: bool = True) -> FastAPI:
         (),
         title="restep viewer",
         description="Runs, their progress and their trajectories, for people; the same as JSON below /api.",
-        token=token,
+        tokens=tokens,
         wait=wait,
         public=(entry.router,),
         also=None if login is None else login.allows,
@@ -65,4 +65,11 @@ async def _serve(settings: ViewerSettings) -> None:
     app = create_app(settings, wait=False)
     service: ViewerService = app.state.service
     with contextlib.closing(bind(settings.host, settings.port)) as listener:
-        await serve(app, listener, service="viewer", ready=service.started, drain=service.drain)
+        await serve(
+            app,
+            listener,
+            service="viewer",
+            ready=service.started,
+            drain=service.drain,
+            trusted_proxies=settings.trusted_proxies,
+        )

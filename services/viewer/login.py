@@ -15,6 +15,8 @@ from typing import Final
 
 from starlette.types import Scope
 
+from shared.tokens import Tokens
+
 COOKIE: Final = "restep_viewer"
 SECONDS: Final = 12 * 3600
 
@@ -22,18 +24,16 @@ SECONDS: Final = 12 * 3600
 class Login:
     """Who may see the pages. ``clock`` is in seconds since 1970."""
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
-        self._token = token.encode()
+    def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.time) -> None:
+        self._secrets = [token.secret.encode() for token in tokens]
         self._clock = clock
 
-    def accepts(self, token: str) -> bool:
-        """Whether the token is the right one."""
-        return hmac.compare_digest(token.strip().encode("utf-8", "surrogatepass"), self._token)
-
-    def cookie(self) -> str:
-        """A new cookie's value."""
+    def cookie(self, token: str) -> str | None:
+        """A new cookie's value for who has the token; None for who has none."""
+        given = token.strip().encode("utf-8", "surrogatepass")
+        matches = [secret for secret in self._secrets if hmac.compare_digest(given, secret)]
         expiry = str(int(self._clock()) + SECONDS)
-        return f"{expiry}.{self._sign(expiry)}"
+        return f"{expiry}.{_sign(matches[0], expiry)}" if matches else None
 
     def allows(self, scope: Scope) -> bool:
         """Whether a request carries a cookie of ours."""
@@ -41,12 +41,12 @@ class Login:
 
     def _is_ours(self, value: str) -> bool:
         expiry, _, signature = value.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(expiry).encode()):
-            return False
-        return int(expiry) > self._clock()
+        signed = [hmac.compare_digest(signature.encode(), _sign(secret, expiry).encode()) for secret in self._secrets]
+        return any(signed) and int(expiry) > self._clock()
 
-    def _sign(self, expiry: str) -> str:
-        return hmac.new(self._token, f"{COOKIE}:{expiry}".encode(), hashlib.sha256).hexdigest()
+
+def _sign(secret: bytes, expiry: str) -> str:
+    return hmac.new(secret, f"{COOKIE}:{expiry}".encode(), hashlib.sha256).hexdigest()
 
 
 def _cookie(scope: Scope) -> str:

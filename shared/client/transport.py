@@ -29,7 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 _sleep = asyncio.sleep
 
 RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
-FULL: Final = frozenset({"over_capacity", "queue_full"})
+FULL: Final = frozenset({"over_capacity", "too_many_sessions", "queue_full"})
 """What a server says that is well and has no room at the moment."""
 
 

@@ -17,7 +17,7 @@ from tests.support.server import ServerProcess
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SIZES = {"wide": (1200, 900), "phone": (400, 800)}
-TOKEN = "a token for the browser"
+TOKEN = "a-token-for-the-browser"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
 
 Open = Callable[..., AbstractContextManager[Page]]

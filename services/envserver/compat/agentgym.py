@@ -20,6 +20,7 @@ from services.envserver.routes.common import BODY, ENGINE, EVERYWHERE, SESSION, 
 from services.envserver.service import Service
 from services.envserver.session import Session
 from services.http.boundary import declared
+from services.http.clients import client_of
 from services.http.wire import body_of, read
 from shared.agentgym import LEFT_OUT
 from shared.environment import Environment
@@ -28,7 +29,9 @@ from shared.protocol import CreateSession, StepRequest, TaskInfo
 
 router = APIRouter(prefix="/agentgym", tags=["compatibility: AgentGym"], responses=declared(*EVERYWHERE, *SESSION))
 _RESET = declared(*EVERYWHERE, *BODY, *ENGINE, "session_not_found", "unknown_task", "over_capacity", "queue_full", "draining")
-_STEP = declared(*EVERYWHERE, *BODY, *ENGINE, *SESSION, "action_too_large", "episode_over", "queue_full", "draining")
+_STEP = declared(
+    *EVERYWHERE, *BODY, *ENGINE, *SESSION, "action_too_large", "episode_over", "history_full", "queue_full", "draining"
+)
 
 MAX_SLOTS: Final = 16_384
 
@@ -134,7 +137,7 @@ async def reset(request: Request) -> Response:
     before, slots.sessions[asked.id] = slots.sessions[asked.id], None
     if before is not None:
         await service.sessions.close(before.id)
-    session, _ = await service.sessions.create(None, CreateSession(task_id=tasks[asked.data_idx].id))
+    session, _ = await service.sessions.create(None, CreateSession(task_id=tasks[asked.data_idx].id), client_of(request.scope))
     slots.sessions[asked.id] = session
     name, _, number = session.plan.task.id.rpartition("/")
     return _json(

@@ -19,6 +19,7 @@ from services.envserver.routes.common import EVERYWHERE, service_of
 from services.envserver.service import Service
 from services.envserver.session import Session
 from services.http.boundary import declared
+from services.http.clients import client_of
 from services.http.problems import as_error, from_validation
 from shared.errors import RestepError
 from shared.protocol import CreateSession, Extra, StepRequest, StepResult
@@ -30,6 +31,7 @@ _CODES: Final = {
     "invalid_request": "VALIDATION_ERROR",
     "invalid_option": "VALIDATION_ERROR",
     "over_capacity": "CAPACITY_REACHED",
+    "too_many_sessions": "CAPACITY_REACHED",
     "session_gone": "SESSION_ERROR",
     "session_not_found": "SESSION_ERROR",
 }
@@ -90,8 +92,9 @@ class State(BaseModel):
 class Connection:
     """One socket's conversation, without the socket."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, client: str) -> None:
         self._service = service
+        self._client = client
         self._session: Session | None = None
         self._episode_id: str | None = None
 
@@ -131,7 +134,7 @@ class Connection:
             split = creation.split or self._service.environment.info().splits[0].name
             count = len(self._service.environment.tasks(split))
             creation = creation.model_copy(update={"split": split, "index": creation.seed % count})
-        self._session, _ = await self._service.sessions.create(None, creation)
+        self._session, _ = await self._service.sessions.create(None, creation, self._client)
         self._episode_id = asked.episode_id or self._session.id
         view = self._session.view(self._service.sessions.lease)
         seen = Observation(text=view.observation, goal=view.task.goal, admissible_actions=view.admissible_actions)
@@ -169,7 +172,7 @@ def _failure(error: RestepError) -> dict[str, str]:
 async def converse(socket: WebSocket) -> None:
     """One client for as long as it stays."""
     await socket.accept()
-    connection = Connection(socket.app.state.service)
+    connection = Connection(socket.app.state.service, client_of(socket.scope))
     try:
         while (reply := await connection.answer(await _received(socket))) is not None:
             await socket.send_text(reply.decode())

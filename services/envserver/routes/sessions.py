@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from services.envserver.routes.common import BODY, ENGINE, EVERYWHERE, SESSION, Limit, Offset, service_of
 from services.http.boundary import declared
+from services.http.clients import client_of
 from services.http.wire import answer, body_of, read
 from shared.protocol import (
     CreateNamedSession,
@@ -33,6 +34,7 @@ _CREATION = (
     "session_conflict",
     "session_gone",
     "over_capacity",
+    "too_many_sessions",
     "queue_full",
     "draining",
 )
@@ -41,7 +43,7 @@ _REPEATED = {200: {"model": SessionView, "description": "The session exists alre
 
 async def _create(request: Request, session_id: str | None, asked: CreateSession) -> Response:
     sessions = service_of(request).sessions
-    session, new = await sessions.create(session_id, asked)
+    session, new = await sessions.create(session_id, asked, client_of(request.scope))
     return answer(session.view(sessions.lease), 201 if new else 200)
 
 
@@ -95,7 +97,8 @@ async def get_session(request: Request, session_id: str) -> Response:
 async def fork(request: Request, session_id: str) -> Response:
     """A new, independent session in the state after ``at_seq`` steps (default: all), reached by verified replay."""
     sessions = service_of(request).sessions
-    session, new = await sessions.fork(session_id, await read(request, ForkRequest, empty=b"{}"))
+    asked = await read(request, ForkRequest, empty=b"{}")
+    session, new = await sessions.fork(session_id, asked, client_of(request.scope))
     return answer(session.view(sessions.lease), 201 if new else 200)
 
 

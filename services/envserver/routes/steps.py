@@ -20,6 +20,7 @@ _STEP = (
     "step_conflict",
     "step_gap",
     "episode_over",
+    "history_full",
     "not_supported",
     "queue_full",
     "draining",

@@ -49,15 +49,16 @@ async def let_in(request: Request) -> Response:
     login: Login | None = request.app.state.login
     service: ViewerService = request.app.state.service
     pages = pages_of(request)
-    if login is not None and not login.accepts(token):
+    cookie = None if login is None else login.cookie(token)
+    if login is not None and cookie is None:
         service.logins_refused += 1
         return pages.page("login", HTTPStatus.UNAUTHORIZED, next=back, refused=True)
     response = RedirectResponse(pages.prefix + back, HTTPStatus.SEE_OTHER)
-    if login is not None:
+    if cookie is not None:
         service.logins += 1
         response.set_cookie(
             COOKIE,
-            login.cookie(),
+            cookie,
             max_age=SECONDS,
             path=pages.prefix or "/",
             secure=request.url.scheme == "https",

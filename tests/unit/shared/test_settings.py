@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import RestepError
-from shared.settings import EnvironmentSettings, ServerSettings, client_token
+from shared.settings import EnvironmentSettings, ServerSettings, client_token, read_token
+from shared.tokens import Token
 
 
 def test_variables_set_what_flags_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -27,33 +28,33 @@ def test_a_wrong_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name:
         EnvironmentSettings()
 
 
-def test_there_are_at_most_a_dozen_knobs_and_each_is_described() -> None:
-    assert len(EnvironmentSettings.model_fields) <= 12
+def test_there_are_few_knobs_and_each_is_described() -> None:
+    assert len(EnvironmentSettings.model_fields) <= 14
     assert all(field.description for field in EnvironmentSettings.model_fields.values())
 
 
 def test_a_server_is_open_and_local_by_default() -> None:
-    assert ServerSettings().token() is None
+    assert ServerSettings().tokens() is None
     assert ServerSettings().host == "127.0.0.1"
     assert not EnvironmentSettings().expert
 
 
-def test_the_token_is_the_files_text(tmp_path: Path) -> None:
+def test_the_tokens_are_those_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    file.write_text("  secret\n")
-    assert ServerSettings(token_file=file).token() == "secret"
-    file.write_text("\n")
-    with pytest.raises(RestepError, match="empty"):
-        ServerSettings(token_file=file).token()
+    file.write_text("  secret\nann other\n")
+    assert ServerSettings(token_file=file).tokens() == (Token("secret"), Token("other", "ann"))
     with pytest.raises(RestepError, match="data_not_found"):
-        ServerSettings(token_file=tmp_path / "none").token()
+        ServerSettings(token_file=tmp_path / "none").tokens()
 
 
-def test_a_token_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RestepError, match="not text"):
-        ServerSettings(token_file=file).token()
+def test_a_secret_is_all_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("  a secret\n")
+    assert read_token(file) == "a secret"
+    for content, told in ((b"\n", "empty"), (b"\xff\xfe\x00", "not text")):
+        file.write_bytes(content)
+        with pytest.raises(RestepError, match=told):
+            read_token(file)
 
 
 def test_clients_send_the_token_of_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -62,5 +63,5 @@ def test_clients_send_the_token_of_the_variable(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("RESTEP_TOKEN_FILE", str(tmp_path / "token"))
     with pytest.raises(RestepError, match="data_not_found"):
         client_token()
-    (tmp_path / "token").write_text("secret\nthe one before\n")
+    (tmp_path / "token").write_text("ann secret\nann the-one-before\n")
     assert client_token() == "secret"

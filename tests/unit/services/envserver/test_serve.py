@@ -107,12 +107,12 @@ async def test_a_drain_is_bounded_and_a_second_signal_cuts_it_short() -> None:
 
 
 async def test_the_token_guards_the_socket_too(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("open sesame")
+    (tmp_path / "token").write_text("ann sesame\nthe-other")
     with ServerProcess([CELLAR, "0", str(tmp_path / "token")]) as server:
         address = f"ws://127.0.0.1:{server.port}/ws"
         with pytest.raises(InvalidStatus, match="403"):
             await connect(address, proxy=None)
-        async with connect(address, proxy=None, additional_headers={"Authorization": "Bearer open sesame"}) as socket:
+        async with connect(address, proxy=None, additional_headers={"Authorization": "Bearer sesame"}) as socket:
             await socket.send('{"type": "state"}')
             assert '"step_count":0' in str(await socket.recv())
         async with httpx.AsyncClient(base_url=server.url) as client:

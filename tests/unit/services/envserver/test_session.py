@@ -162,7 +162,7 @@ async def test_an_unforeseen_exception_costs_only_the_step(service: Service) -> 
 
 
 async def test_a_hanging_engine_times_out_and_the_session_goes_on(cellar: Cellar) -> None:
-    host = Host(cellar, Work(8), Tally(), 0.05, asyncio.get_running_loop().time)
+    host = Host(cellar, Work(8), Tally(), 0.05, 1000, asyncio.get_running_loop().time)
     session = Session("s", Plan(cellar.task("cellar/1"), 0, 20, {"delay": "0"}, frozenset()), host)
     await session.open()
     cellar.gate = asyncio.Event()
@@ -170,6 +170,22 @@ async def test_a_hanging_engine_times_out_and_the_session_goes_on(cellar: Cellar
     cellar.gate = None
     assert (await session.step(1, "go east")).seq == 1
     await host.work.drained(1)
+
+
+async def test_a_session_keeps_only_so_much_text(cellar: Cellar) -> None:
+    host = Host(cellar, Work(8), Tally(), 5.0, 100, asyncio.get_running_loop().time)
+    session = Session("s", Plan(cellar.task("cellar/1"), 0, 1000, {"delay": "0"}, frozenset()), host)
+    await session.open()
+    seq = 1
+    while sum(len(result.action) + len(result.observation) for result in session.results) < 100:
+        await session.step(seq, "go east")
+        seq += 1
+    assert await refusal(session, seq, "go east") == "history_full"
+    last = session.results[-1]
+    assert await session.step(seq - 1, "go east") == last  # what was answered can be asked for again
+    fork = Session("t", session.plan, host, prefix=session, at_seq=len(session.results))
+    await fork.open()
+    assert await refusal(fork, seq, "go east") == "history_full"
 
 
 async def test_a_caller_that_leaves_neither_loses_nor_doubles_the_step(service: Service, cellar: Cellar) -> None:
@@ -228,7 +244,7 @@ async def test_admissible_actions_survive_a_lost_engine(service: Service, cellar
 @pytest.mark.parametrize("hanging", ["step", "admissible_actions"])
 async def test_an_engine_that_hangs_over_a_past_state_is_a_timeout(monkeypatch: pytest.MonkeyPatch, hanging: str) -> None:
     cellar = Cellar()
-    host = Host(cellar, Work(8), Tally(), engine_timeout=0.05, clock=lambda: 0.0)
+    host = Host(cellar, Work(8), Tally(), engine_timeout=0.05, history_chars=1000, clock=lambda: 0.0)
     task = cellar.task("cellar/1")
     session = Session("a", Plan(task, 0, 20, {"delay": "0"}, frozenset()), host)
     await session.open()
@@ -276,7 +292,7 @@ def test_no_mischief_changes_the_record(moves: list[tuple[str, str]], seed: int)
 
 async def _record(moves: list[tuple[str, str]], seed: int) -> list[StepResult]:
     cellar = Cellar()
-    host = Host(cellar, Work(64), Tally(), 5.0, asyncio.get_running_loop().time)
+    host = Host(cellar, Work(64), Tally(), 5.0, 10**6, asyncio.get_running_loop().time)
     session = Session("s", Plan(cellar.task("cellar/1"), seed, 8, {"delay": "0"}, frozenset()), host)
     await session.open()
     for action, mischief in moves:

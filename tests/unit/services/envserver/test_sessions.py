@@ -279,3 +279,28 @@ async def test_stopping_gives_every_engine_back(service: Service, cellar: Cellar
     await service.stop()
     assert cellar.open_episodes == 0
     assert not cellar.running_engine
+
+
+async def test_one_client_cannot_take_all_the_sessions(cellar: Cellar, clock: Clock) -> None:
+    service = Service(cellar, EnvironmentSettings(capacity=4, sessions_per_client=2, lease_seconds=60), clock)
+    service.begin()
+    await service.started()
+    sessions = service.sessions
+    for name in "ab":
+        await sessions.create(name, NEAR, "ann")
+    with pytest.raises(RestepError) as caught:
+        await sessions.create("c", NEAR, "ann")
+    assert (caught.value.code, caught.value.retryable, caught.value.retry_after) == ("too_many_sessions", True, 5.0)
+    assert await code_of(sessions.fork("a", ForkRequest(), "ann")) == "too_many_sessions"
+    await sessions.create("a", NEAR, "ann")  # the one it has is no new one
+    await sessions.create("c", NEAR, "bob")
+    await sessions.fork("a", ForkRequest(session_id="d"), "bob")  # it counts for who asked
+    assert await code_of(sessions.create("e", NEAR, "bob")) == "over_capacity"
+    await sessions.close("a")
+    await sessions.create("e", NEAR, "ann")
+    clock.now += 61
+    await sessions.create("f", NEAR, "ann")  # leases that ran out make room
+    cellar.losses = RECOVERIES + 1
+    assert await code_of(sessions.create("g", NEAR, "ann")) == "engine_lost"
+    await sessions.create("g", NEAR, "ann")  # one that failed is not held
+    await service.stop()

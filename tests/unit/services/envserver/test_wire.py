@@ -84,6 +84,6 @@ def test_problems_are_declared_by_code(document: dict[str, Any]) -> None:
     responses = document["paths"]["/v1/sessions/{session_id}/steps"]["post"]["responses"]
     assert {"200", "400", "401", "404", "409", "410", "413", "422", "429", "500", "503", "504"} <= set(responses)
     conflict = responses["409"]["content"]["application/problem+json"]
-    assert {"step_conflict", "step_gap", "episode_over"} == set(conflict["examples"])
+    assert {"step_conflict", "step_gap", "episode_over", "history_full"} == set(conflict["examples"])
     assert conflict["examples"]["step_gap"]["value"]["status"] == ERRORS["step_gap"].status
     assert "Retry-After" in responses["429"]["headers"]

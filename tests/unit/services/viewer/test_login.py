@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.viewer.login import COOKIE, SECONDS, Login, local_path
+from shared.tokens import Token
 from tests.unit.services.viewer.conftest import Serve
 
-TOKEN = "correct horse battery staple"
+TOKEN = "correct-horse-battery-staple"
 PATHS = ("/", "/runs/trial", "/runs/trial/pages/report", "/compare?task=a&left=b:c:0", "/api/runs", "/metrics", "/openapi.json")
 
 
@@ -91,23 +92,32 @@ async def test_behind_a_gateway_the_cookie_is_the_viewers_alone(serve: Serve, to
 
 def test_a_cookie_ends_with_its_time_and_with_the_token() -> None:
     now = 1000.0
-    login = Login(TOKEN, lambda: now)
-    cookie = f"{COOKIE}={login.cookie()}"
+    login = Login([Token(TOKEN)], lambda: now)
+    cookie = f"{COOKIE}={login.cookie(TOKEN)}"
     assert login.allows(scope(cookie))
     assert login.allows(scope(f"other=1; {cookie}"))
-    assert not Login("another token", lambda: now).allows(scope(cookie))
+    assert not Login([Token("another")], lambda: now).allows(scope(cookie))
     now += SECONDS
     assert not login.allows(scope(cookie))
 
 
 @given(st.text() | st.from_regex(r"[0-9]{1,12}\.[0-9a-f]{64}", fullmatch=True))
 def test_no_cookie_can_be_made_up(value: str) -> None:
-    assert not Login(TOKEN).allows(scope(f"{COOKIE}={value}"))
+    assert not Login([Token(TOKEN)]).allows(scope(f"{COOKIE}={value}"))
+
+
+def test_a_token_is_replaced_while_the_old_one_still_holds() -> None:
+    cookie = f"{COOKIE}={Login([Token('old')]).cookie('old')}"
+    both, new = Login([Token("new", "ann"), Token("old")]), Login([Token("new", "ann")])
+    assert both.allows(scope(cookie))
+    assert both.allows(scope(f"{COOKIE}={both.cookie('new')}"))
+    assert not new.allows(scope(cookie))
+    assert new.cookie("old") is None
 
 
 def test_a_later_expiry_needs_another_signature() -> None:
-    login = Login(TOKEN)
-    expiry, _, signature = login.cookie().partition(".")
+    login = Login([Token(TOKEN)])
+    expiry, _, signature = str(login.cookie(TOKEN)).partition(".")
     assert not login.allows(scope(f"{COOKIE}={int(expiry) + 1}.{signature}"))
 
 
