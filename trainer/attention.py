@@ -42,6 +42,7 @@ def attend_within_documents(
     ``cu_seq_lens_q`` [n + 1] int32 are the borders of the documents, ``max_length_q`` the longest; without them the row
     is one document.
     """
+    query, key, value = _of_one_type(query, key, value)
     if query.is_cuda and query.dtype in _HALF and not dropout:
         return attend_in_one_call(query, key, value, scaling, cu_seq_lens_q, max_length_q), None
     length = query.shape[2]
@@ -53,6 +54,13 @@ def attend_within_documents(
         for q, k, v in zip(*(torch.split(states, sizes, 2) for states in (query, key, value)), strict=True)
     ]
     return torch.cat(pieces, 2).transpose(1, 2).contiguous(), None
+
+
+def _of_one_type(*states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """In autocast, rotated queries and keys come in float32, which the kernel does not take, and values do not."""
+    kind = states[0].device.type
+    wanted = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states[0].dtype
+    return tuple(one.to(wanted) for one in states)
 
 
 def attend_in_one_call(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
+from trainer import attention
 from trainer.attention import NAME, attend_in_one_call, attend_within_documents, use_document_attention
 
 
@@ -100,6 +103,35 @@ def test_one_call_asks_the_kernel_for_the_same() -> None:
         assert torch.allclose(attend_in_one_call(query, key, value, 0.3, borders, 9), expected, atol=1e-6)
     finally:
         library._destroy()  # pyright: ignore[reportPrivateUsage]  # there is no public way
+
+
+def _model() -> LlamaForCausalLM:
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "vocab_size": 64}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(**sizes, **heads))  # pyright: ignore[reportArgumentType]  # keywords of several types
+    assert use_document_attention(model)
+    return model
+
+
+def _row() -> dict[str, Any]:
+    borders = torch.tensor([0, 5, 6, 15], dtype=torch.int32)
+    places = torch.tensor([[*range(5), 0, *range(9)]])
+    limits = {"cu_seq_lens_q": borders, "cu_seq_lens_k": borders, "max_length_q": 9, "max_length_k": 9}
+    return {"input_ids": places, "position_ids": places, "use_cache": False, **limits}
+
+
+def test_in_autocast_queries_and_keys_are_in_half_precision_as_values_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotation makes them float32, and the kernel would never be called."""
+    types: list[tuple[torch.dtype, ...]] = []
+
+    def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **given: Any) -> torch.Tensor:
+        types.append((query.dtype, key.dtype, value.dtype))
+        return scaled_dot_product_attention(query, key, value, **given)
+
+    monkeypatch.setattr(attention, "scaled_dot_product_attention", attend)
+    with torch.autocast("cpu", torch.bfloat16):
+        _model()(**_row())
+    assert types == [(torch.bfloat16,) * 3] * 6  # two layers of three documents
 
 
 def test_one_call_gives_shapes_and_gradients_as_pytorch_declares_them() -> None:
