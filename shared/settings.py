@@ -64,9 +64,9 @@ def client_token() -> str | None:
     return read_tokens(Path(file))[0].secret if file else None
 
 
-def read_token(path: Path) -> str:
+def read_token(path: Path, what: str = "token file") -> str:
     """The secret in a file, without the space around it. Raises ``data_not_found`` for a file without one."""
-    token = secret_text(path).strip()
+    token = secret_text(path, what).strip()
     if not token:
-        raise RestepError("data_not_found", f"token file {path} is empty")
+        raise RestepError("data_not_found", f"{what} {path} is empty")
     return token

@@ -41,11 +41,11 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
-def secret_text(path: Path) -> str:
+def secret_text(path: Path, what: str = "token file") -> str:
     """What a file with secrets holds. Raises ``data_not_found``; no error tells any of it."""
     try:
         return path.read_text()
     except OSError as error:
-        raise RestepError("data_not_found", f"token file {path}: {error.strerror}") from None
+        raise RestepError("data_not_found", f"{what} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise RestepError("data_not_found", f"token file {path} is not text") from None
+        raise RestepError("data_not_found", f"{what} {path} is not text") from None

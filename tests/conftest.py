@@ -1,4 +1,4 @@
-"""Settings of every test: examples of hypothesis have no deadline, because a busy machine is not a bug."""
+"""Settings of every test: examples of hypothesis have no deadline, because a busy machine is not a bug; shared fixtures."""
 
 from __future__ import annotations
 
@@ -11,3 +11,5 @@ settings.load_profile("restep")
 
 # A shell that starts the tests in the background leaves SIGINT ignored, and the processes under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = ["tests.support.postgres"]

@@ -62,11 +62,21 @@ def import_jsonl(store: TrajectoryStore, path: Path, run: str, *, kept: bool = T
     Importing a file again adds nothing. A last line without its end is left out and reported. Raises
     ``invalid_trajectory`` with the line number, ``data_not_found``, ``store_failed``.
     """
-    torn = False
+    if not path.is_file():
+        raise RestepError("data_not_found", f"{path} is not a file")
+    lines = _Lines(path)
+    added, already_there = store.commit_all(lines, run, kept=kept)
+    return Imported(added, already_there, lines.torn)
 
-    def read() -> Iterator[Trajectory]:
-        nonlocal torn
-        with path.open("rb") as file:
+
+class _Lines:
+    """The trajectories of a file; ``torn`` once they were gone through and the last line was cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.torn = path, False
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        with self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
@@ -74,13 +84,8 @@ def import_jsonl(store: TrajectoryStore, path: Path, run: str, *, kept: bool = T
                     yield load_trajectory(line)
                 except RestepError as error:
                     if line.endswith(b"\n") or _is_json(line):
-                        raise RestepError(error.code, f"{path}, line {number}: {error.detail}") from None
-                    torn = True
-
-    if not path.is_file():
-        raise RestepError("data_not_found", f"{path} is not a file")
-    added, already_there = store.commit_all(read(), run, kept=kept)
-    return Imported(added, already_there, torn)
+                        raise RestepError(error.code, f"{self._path}, line {number}: {error.detail}") from None
+                    self.torn = True
 
 
 def _is_json(line: bytes) -> bool:

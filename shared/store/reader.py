@@ -15,7 +15,9 @@ from sqlalchemy import URL, Engine, create_engine, func, select
 from sqlalchemy.pool import NullPool
 
 from shared.errors import RestepError
-from shared.store.schema import STORE_VERSION, StoreVersion, store_errors
+from shared.store.engines import postgresql_engine, store_errors
+from shared.store.migration import check_layout
+from shared.store.schema import StoreVersion
 
 _SECONDS: Final = 5.0
 """How long reading may wait for a database."""
@@ -27,14 +29,12 @@ def open_reader(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = _open_sqlite(Path(str(url.database)))
     else:
-        engine = create_engine(url, pool_pre_ping=True, connect_args={"options": "-c default_transaction_read_only=on"})
+        with store_errors(where):
+            engine = postgresql_engine(url, read_only=True)
     try:
         with store_errors(where), engine.connect() as connection:
             version = connection.execute(select(func.max(StoreVersion.version))).scalar()
-        if version is not None and version > STORE_VERSION:
-            raise RestepError(
-                "store_failed", f"{where}: store version {version}; this restep reads {STORE_VERSION}, so upgrade it"
-            )
+        check_layout(where, version)
     except BaseException:
         engine.dispose()
         raise

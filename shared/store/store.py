@@ -1,34 +1,35 @@
 """Finished work, kept so that nothing is done twice and nothing finished is lost.
 
 The unit of work is (run, task, attempt). A finished unit is one row, written in one transaction with its trajectory;
-a unit without a row is still to do. So a collector needs no state of its own: it asks :meth:`TrajectoryStore.finished`,
-does the rest, and may be killed at any point. Methods block: call them through ``asyncio.to_thread``. A store may be
-used by many threads, and one database by many processes.
+what is planned and has no such row is still to do. So a collector needs no state of its own: it plans its units, claims
+the next ones, and may be killed at any point; others may do the same beside it. Methods block: call them through
+``asyncio.to_thread``. A store may be used by many threads, and one database by many processes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
 
 from shared.errors import RestepError
-from shared.store import browse
+from shared.store import browse, leases
 from shared.store.browse import Counts, Summary, Unit, UnitPage, Wanted
+from shared.store.database import Database
 from shared.store.jsonl import Imported, export_jsonl, import_jsonl
-from shared.store.reader import open_reader
-from shared.store.schema import Episode, FailedUnit, open_engine, store_errors, store_url
+from shared.store.leases import UnitKey
+from shared.store.schema import Episode, Experiment, FailedUnit
 from shared.trajectory import Trajectory, load_trajectory
 
 _READ_AT_ONCE: Final = 64
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,26 @@ class Failure:
 class TrajectoryStore:
     """The trajectories of many runs in one database. Every method raises ``store_failed`` when the database does."""
 
-    def __init__(self, url_or_path: str | Path, *, busy_timeout: float = 30.0, read_only: bool = False) -> None:
-        """Open or create a store at a path (SQLite) or a database URL; ``read_only`` creates and changes nothing.
+    def __init__(
+        self,
+        url_or_path: str | Path,
+        *,
+        namespace: str | None = None,
+        busy_timeout: float = 30.0,
+        patience: float = 60.0,
+        clock: Callable[[], float] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """Open a store at a path (SQLite) or a database URL; it is created, or brought to the present layout, if need be.
 
-        ``busy_timeout``: seconds that a write to SQLite waits for other writers.
+        ``namespace``: an experiment whose runs have names of their own in a store that several share. ``busy_timeout``:
+        seconds that a write to SQLite waits for other writers. ``patience``: seconds for which a transaction is tried
+        again when PostgreSQL is lost. ``clock``: seconds by which leases run out, in place of PostgreSQL's or this machine's.
+        ``read_only`` creates and changes nothing.
         """
-        url = store_url(url_or_path)
-        self.url = url.render_as_string(hide_password=True)
-        self._engine = open_reader(url) if read_only else open_engine(url, busy_timeout)
+        self._database = Database(url_or_path, busy_timeout=busy_timeout, patience=patience, clock=clock, read_only=read_only)
+        self.url = self._database.url
+        self._prefix = "" if namespace is None else f"{namespace}/"
 
     def __enter__(self) -> Self:
         return self
@@ -65,34 +78,40 @@ class TrajectoryStore:
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
-        with store_errors(self.url):
-            self._engine.dispose()
+        self._database.close()
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def commit(self, trajectory: Trajectory, *, attempt: int = 0, kept: bool) -> bool:
+    def commit(self, trajectory: Trajectory, *, attempt: int = 0, kept: bool, owner: str | None = None) -> bool:
         """Finish a unit: True when it is stored now, False when it already was (the first stays).
 
-        ``kept`` says whether the trajectory is for training. Raises ``invalid_trajectory`` for one that could not
-        be read back.
+        ``kept`` says whether the trajectory is for training. With an ``owner``, False as well, and nothing is stored,
+        where its lease of the unit has been taken over. Raises ``invalid_trajectory`` for one that could not be read
+        back.
         """
-        row = _row(trajectory, attempt, kept)
-        try:
-            with self._write() as connection:
-                connection.execute(insert(Episode).values(row))
-        except IntegrityError as error:
-            if (trajectory.task.id, attempt) in self.finished(trajectory.run):
-                return False
-            raise RestepError("store_failed", f"{self.url}: {error.orig}") from error
-        return True
+        row = {**_row(trajectory, attempt, kept), "run": self._name(trajectory.run)}
+        unit = {key: row[key] for key in ("run", "task_id", "attempt")}
+        insertion, calls = self._database.insert_or_leave(Episode, row), count()
 
-    def commit_all(self, trajectories: Iterator[Trajectory], run: str, *, kept: bool) -> tuple[int, int]:
+        def work(connection: Connection) -> bool:
+            if next(calls) and connection.execute(select(Episode.document).filter_by(**unit)).scalar() == row["document"]:
+                return True  # the first commit arrived, its answer did not
+            if not leases.end_finished(connection, unit, owner):
+                return False
+            return connection.execute(insertion.returning(Episode.number)).first() is not None
+
+        return self._database.write(work)
+
+    def commit_all(self, trajectories: Iterable[Trajectory], run: str, *, kept: bool) -> tuple[int, int]:
         """Add trajectories to a run, all or none; returns how many were added and how many were there already.
 
-        The same content is not added again; each new one takes the next free attempt of its task.
+        The same content is not added again; each new one takes the next free attempt of its task. ``trajectories`` are
+        gone through again when the connection breaks.
         """
-        with self._write() as connection:
-            present, attempts = _contents(connection, run)
+        name = self._name(run)
+
+        def work(connection: Connection) -> tuple[int, int]:
+            present, attempts = _contents(connection, name)
             added = skipped = 0
             for trajectory in trajectories:
                 if present[trajectory.id]:
@@ -102,79 +121,120 @@ class TrajectoryStore:
                 attempt = attempts.get(trajectory.task.id, 0)
                 attempts[trajectory.task.id] = attempt + 1
                 row = _row(trajectory.model_copy(update={"run": run}), attempt, kept)
-                connection.execute(insert(Episode).values(row))
+                connection.execute(insert(Episode).values({**row, "run": name}))
                 added += 1
-        return added, skipped
+            return added, skipped
 
-    def fail(self, run: str, task_id: str, attempt: int, error: RestepError) -> None:
-        """Record that a unit failed, with the cause; a repeated failure is counted and the last cause stays."""
-        unit = {"run": run, "task_id": task_id, "attempt": attempt}
+        return self._database.write(work)
+
+    def fail(self, run: str, task_id: str, attempt: int, error: RestepError, *, owner: str | None = None) -> int:
+        """Record that a unit failed, with the cause; a repeated failure is counted and the last cause stays.
+
+        Returns how often it has failed by now. With an ``owner``, its lease ends, or nothing is recorded and 0 is
+        returned where it was taken over.
+        """
+        unit = {"run": self._name(run), "task_id": task_id, "attempt": attempt}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         cause = {"code": error.code, "detail": _storable(error.detail), "last_failed": now}
-        again = update(FailedUnit).filter_by(**unit).values(tries=FailedUnit.tries + 1, **cause)
-        try:
-            with self._write() as connection:
-                if connection.execute(again).rowcount == 0:
-                    connection.execute(insert(FailedUnit).values(tries=1, first_failed=now, **unit, **cause))
-        except IntegrityError:
-            # Another process recorded the first failure of this unit in between.
-            with self._write() as connection:
-                connection.execute(again)
+        first = {**unit, **cause, "tries": 1, "first_failed": now}
+        record = self._database.insert_or_update(FailedUnit, first, {**cause, "tries": FailedUnit.tries + 1})
+
+        def work(connection: Connection) -> int:
+            if not leases.end_failed(connection, unit, owner):
+                return 0
+            return connection.execute(record.returning(FailedUnit.tries)).scalar_one()
+
+        return self._database.write(work)
+
+    def begin(self, name: str, recipe: str) -> str:
+        """Enter an experiment with the recipe that begins it; returns the recipe of whoever was first."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = self._database.insert_or_leave(Experiment, {"name": name, "recipe": recipe, "begun": now})
+
+        def work(connection: Connection) -> str:
+            connection.execute(entry)
+            return connection.execute(select(Experiment.recipe).where(Experiment.name == name)).scalar_one()
+
+        return self._database.write(work)
+
+    # --- work that is shared -----------------------------------------------------------------------------------
+
+    def plan(self, run: str, units: Sequence[UnitKey]) -> int:
+        """See :func:`shared.store.leases.plan`."""
+        return leases.plan(self._database, self._name(run), units)
+
+    def claim(self, run: str, owner: str, limit: int, seconds: float, *, tries: int | None = None) -> list[UnitKey]:
+        """See :func:`shared.store.leases.claim`."""
+        return leases.claim(self._database, self._name(run), owner, limit, seconds, tries)
+
+    def renew(self, run: str, owner: str, units: Collection[UnitKey], seconds: float) -> set[UnitKey]:
+        """See :func:`shared.store.leases.renew`."""
+        return leases.renew(self._database, self._name(run), owner, units, seconds)
+
+    def release(self, run: str, owner: str) -> None:
+        """See :func:`shared.store.leases.release`."""
+        leases.release(self._database, self._name(run), owner)
+
+    def unfinished(self, run: str, *, tries: int | None = None) -> int:
+        """See :func:`shared.store.leases.unfinished`."""
+        return leases.unfinished(self._database, self._name(run), tries)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def finished(self, run: str) -> set[tuple[str, int]]:
-        """(task id, attempt) of every finished unit of a run; what is absent is to do."""
-        with self._read() as connection:
-            rows = connection.execute(select(Episode.task_id, Episode.attempt).where(Episode.run == run))
-            return {(task_id, attempt) for task_id, attempt in rows}
+    def finished(self, run: str) -> set[UnitKey]:
+        """(task id, attempt) of every finished unit of a run."""
+        query = select(Episode.task_id, Episode.attempt).where(Episode.run == self._name(run))
+        return self._read(lambda connection: {(task_id, attempt) for task_id, attempt in connection.execute(query)})
 
     def units(self, run: str) -> list[Unit]:
         """Every finished unit of a run without its trajectory, by task id and attempt."""
         columns = [getattr(Episode, field.name) for field in fields(Unit)]
-        query = select(*columns).where(Episode.run == run).order_by(Episode.task_id, Episode.attempt)
-        with self._read() as connection:
-            return [Unit(**row) for row in connection.execute(query).mappings()]
+        query = select(*columns).where(Episode.run == self._name(run)).order_by(Episode.task_id, Episode.attempt)
+        rows = self._read(lambda connection: connection.execute(query).mappings().all())
+        return [replace(Unit(**row), run=run) for row in rows]
 
     def failures(self, run: str) -> list[Failure]:
         """Every unit of a run that ever failed, by task id and attempt."""
         columns = [getattr(FailedUnit, field.name) for field in fields(Failure) if field.name != "resolved"]
         query = select(*columns, Episode.number.is_not(None).label("resolved")).select_from(FailedUnit)
-        query = query.outerjoin(Episode, _same_unit()).where(FailedUnit.run == run)
-        with self._read() as connection:
-            rows = connection.execute(query.order_by(FailedUnit.task_id, FailedUnit.attempt))
-            return [Failure(**row) for row in rows.mappings()]
+        query = query.outerjoin(Episode, _same_unit()).where(FailedUnit.run == self._name(run))
+        query = query.order_by(FailedUnit.task_id, FailedUnit.attempt)
+        return [Failure(**row) for row in self._read(lambda connection: connection.execute(query).mappings().all())]
 
     def counts(self, run: str) -> Counts:
         """How far a run is."""
-        finished = select(Episode.kept, Episode.success).where(Episode.run == run)
+        finished = select(Episode.kept, Episode.success).where(Episode.run == self._name(run))
         failed = select(func.count()).select_from(FailedUnit).outerjoin(Episode, _same_unit())
-        failed = failed.where(FailedUnit.run == run, Episode.number.is_(None))
-        with self._read() as connection:
+        failed = failed.where(FailedUnit.run == self._name(run), Episode.number.is_(None))
+
+        def work(connection: Connection) -> Counts:
             flags = [(kept, success) for kept, success in connection.execute(finished)]
             failures = connection.execute(failed).scalar_one()
-        return Counts(len(flags), sum(kept for kept, _ in flags), sum(success for _, success in flags), failures)
+            return Counts(len(flags), sum(kept for kept, _ in flags), sum(success for _, success in flags), failures)
+
+        return self._read(work)
 
     def runs(self) -> list[str]:
         """Every run that finished or failed at something, in order of name."""
         query = select(Episode.run).union(select(FailedUnit.run))
-        with self._read() as connection:
-            return sorted(connection.execute(query).scalars())
+        names = self._read(lambda connection: connection.execute(query).scalars().all())
+        return sorted(name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix))
 
     def summaries(self, before: str = "") -> dict[str, Summary]:
         """How far every run is whose name begins with ``before``, in order of name."""
-        with self._read() as connection:
-            return browse.summaries(connection, before)
+        found = self._read(lambda connection: browse.summaries(connection, self._name(before)))
+        return {name.removeprefix(self._prefix): summary for name, summary in found.items()}
 
     def page(self, runs: Sequence[str], wanted: Wanted | None = None, *, offset: int = 0, limit: int = 100) -> UnitPage:
         """Finished units of runs without their trajectories, by task id, attempt and run: those from ``offset`` on."""
-        with self._read() as connection:
-            return browse.page(connection, runs, wanted or Wanted(), offset, limit)
+        names = [self._name(run) for run in runs]
+        found = self._read(lambda connection: browse.page(connection, names, wanted or Wanted(), offset, limit))
+        units = [replace(unit, run=unit.run.removeprefix(self._prefix)) for unit in found.units]
+        return UnitPage(units, found.total)
 
     def types(self, run: str) -> list[str]:
         """The task types of a run's finished units."""
-        with self._read() as connection:
-            return browse.types(connection, run)
+        return self._read(lambda connection: browse.types(connection, self._name(run)))
 
     def require(self, run: str) -> Counts:
         """Counts of a run. Raises ``data_not_found``, with the runs there are, for one that finished nothing."""
@@ -191,27 +251,33 @@ class TrajectoryStore:
         ``kept`` selects those (not) kept for training; None takes all. What is there at the first ``next`` is
         what comes; no transaction stays open in between. Raises ``invalid_trajectory`` for a damaged document.
         """
-        runs = [run] if isinstance(run, str) else list(run)
+        runs = [self._name(one) for one in ([run] if isinstance(run, str) else run)]
         query = select(Episode.number).where(Episode.run.in_(runs))
         if kept is not None:
             query = query.where(Episode.kept == kept)
-        with self._read() as connection:
-            numbers = list(connection.execute(query.order_by(Episode.task_id, Episode.attempt, Episode.run)).scalars())
+        query = query.order_by(Episode.task_id, Episode.attempt, Episode.run)
+        numbers = self._read(lambda connection: connection.execute(query).scalars().all())
         for start in range(0, len(numbers), _READ_AT_ONCE):
             yield from self._documents(numbers[start : start + _READ_AT_ONCE])
 
     def trajectory(self, run: str, task_id: str, attempt: int = 0) -> Trajectory | None:
         """The trajectory of one unit, or None when the unit is not finished."""
-        query = select(Episode.number).filter_by(run=run, task_id=task_id, attempt=attempt)
-        with self._read() as connection:
-            number = connection.execute(query).scalar()
+        query = select(Episode.number).filter_by(run=self._name(run), task_id=task_id, attempt=attempt)
+        number = self._read(lambda connection: connection.execute(query).scalar())
         return None if number is None else self._documents([number])[0]
 
     def _documents(self, numbers: Sequence[int]) -> list[Trajectory]:
         query = select(Episode.number, Episode.document).where(Episode.number.in_(numbers))
-        with self._read() as connection:
-            documents = {row.number: row.document for row in connection.execute(query)}
+        rows = self._read(lambda connection: connection.execute(query).all())
+        documents = {row.number: row.document for row in rows}
         return [load_trajectory(documents[number]) for number in numbers]
+
+    def _read(self, work: Callable[[Connection], _Result]) -> _Result:
+        return self._database.read(work)
+
+    def _name(self, run: str) -> str:
+        """What a run is called in the database."""
+        return f"{self._prefix}{run}"
 
     # --- files -------------------------------------------------------------------------------------------------
 
@@ -222,17 +288,6 @@ class TrajectoryStore:
     def import_jsonl(self, path: str | Path, run: str, *, kept: bool = True) -> Imported:
         """See :func:`shared.store.jsonl.import_jsonl`."""
         return import_jsonl(self, Path(path), run, kept=kept)
-
-    @contextmanager
-    def _write(self) -> Generator[Connection]:
-        """A transaction. IntegrityError passes: what a taken key means is the caller's to say."""
-        with store_errors(self.url, passing=IntegrityError), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _read(self) -> Generator[Connection]:
-        with store_errors(self.url), self._engine.connect() as connection:
-            yield connection
 
 
 def _row(trajectory: Trajectory, attempt: int, kept: bool) -> dict[str, Any]:

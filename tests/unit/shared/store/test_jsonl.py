@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,8 +115,9 @@ def test_a_failed_export_leaves_the_old_file(store: TrajectoryStore, tmp_path: P
     path.write_text("the old export")
     broken = make_trajectory("z/1")
     store.commit(broken, kept=True)
-    with store._engine.begin() as connection:  # pyright: ignore[reportPrivateUsage]  # damages a document on purpose
-        connection.exec_driver_sql("UPDATE restep_episodes SET document = '{}' WHERE task_id = 'z/1'")
+    with sqlite3.connect(tmp_path / "store.db") as other:
+        other.execute("UPDATE restep_episodes SET document = '{}' WHERE task_id = 'z/1'")
+    other.close()
     with pytest.raises(RestepError) as caught:
         store.export_jsonl("run", path)
     assert caught.value.code == "invalid_trajectory"

@@ -3,36 +3,19 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import RestepError
-from shared.store import STORE_VERSION, Counts, TrajectoryStore
+from shared.store import Counts, TrajectoryStore
 from shared.trajectory import Trajectory
 from tests.support.documents import make_trajectory, trajectories
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[TrajectoryStore]:
-    with TrajectoryStore(path) as opened:
-        yield opened
-
-
-def refusal(code: str = "store_failed") -> pytest.RaisesExc[RestepError]:
-    return pytest.RaisesExc(RestepError, check=lambda error: error.code == code and "\n" not in error.detail)
-
+from tests.support.refusal import refusal
 
 # --- units of work -----------------------------------------------------------------------------------------------
 
@@ -55,11 +38,11 @@ def test_a_unit_is_finished_once_and_the_first_stays(store: TrajectoryStore) -> 
     assert store.counts("run") == Counts(finished=1, kept=1, succeeded=1, failed=0)
 
 
-def test_a_store_outlives_its_process(path: Path) -> None:
+def test_a_store_outlives_its_process(place: str) -> None:
     trajectory = make_trajectory()
-    with TrajectoryStore(path) as store:
+    with TrajectoryStore(place) as store:
         store.commit(trajectory, kept=True)
-    with TrajectoryStore(f"sqlite:///{path}") as store:
+    with TrajectoryStore(place) as store:
         assert list(store.trajectories("run")) == [trajectory]
         assert store.trajectory("run", "find-plant/1") == trajectory
         assert store.trajectory("run", "find-plant/1", attempt=1) is None
@@ -67,8 +50,8 @@ def test_a_store_outlives_its_process(path: Path) -> None:
 
 @settings(max_examples=40)
 @given(trajectories())
-def test_any_trajectory_comes_back_unchanged(tmp_path_factory: pytest.TempPathFactory, trajectory: Trajectory) -> None:
-    with TrajectoryStore(tmp_path_factory.mktemp("any") / "store.db") as store:
+def test_any_trajectory_comes_back_unchanged(open_empty: Callable[[], TrajectoryStore], trajectory: Trajectory) -> None:
+    with open_empty() as store:
         store.commit(trajectory, kept=True)
         assert list(store.trajectories(trajectory.run)) == [trajectory]
         assert store.finished(trajectory.run) == {(trajectory.task.id, 0)}
@@ -94,9 +77,9 @@ def test_what_could_not_be_read_back_is_refused(store: TrajectoryStore, unreadab
 )
 @settings(max_examples=20)
 def test_order_is_by_task_attempt_and_run_however_work_finished(
-    tmp_path_factory: pytest.TempPathFactory, units: list[tuple[str, int]]
+    open_empty: Callable[[], TrajectoryStore], units: list[tuple[str, int]]
 ) -> None:
-    with TrajectoryStore(tmp_path_factory.mktemp("order") / "store.db") as store:
+    with open_empty() as store:
         for task_id, attempt in units:
             for run in ("two", "one"):
                 store.commit(make_trajectory(task_id, run=run, seed=attempt), attempt=attempt, kept=True)
@@ -175,22 +158,22 @@ async def test_threads_share_a_store(store: TrajectoryStore) -> None:
     assert len(store.finished("run")) == 40
 
 
-def _open_and_commit(path: Path, worker: int) -> None:
-    with TrajectoryStore(path) as store:
+def _open_and_commit(place: str, worker: int) -> None:
+    with TrajectoryStore(place) as store:
         for index in range(10):
             store.commit(make_trajectory(f"w{worker}/{index}"), kept=True)
             store.fail("run", "shared/1", 0, RestepError("internal"))
 
 
-def test_processes_create_and_write_one_store_together(path: Path) -> None:
+def test_processes_create_and_write_one_store_together(place: str) -> None:
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_open_and_commit, args=(path, worker)) for worker in range(4)]
+    workers = [context.Process(target=_open_and_commit, args=(place, worker)) for worker in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
-    with TrajectoryStore(path) as store:
+    with TrajectoryStore(place) as store:
         assert len(store.finished("run")) == 40
         assert [failure.tries for failure in store.failures("run")] == [40]
 
@@ -207,11 +190,11 @@ for index in range(int(sys.argv[2]), 10**9):
 """
 
 
-def test_kill_9_loses_at_most_the_episode_in_flight(path: Path) -> None:
+def test_kill_9_loses_at_most_the_episode_in_flight(place: str) -> None:
     start = 0
     for lines in (1, 7, 20):
         process = subprocess.Popen(
-            [sys.executable, "-c", _COMMIT_FOR_EVER, str(path), str(start)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _COMMIT_FOR_EVER, place, str(start)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         reported = [int(process.stdout.readline()) for _ in range(lines)]
@@ -220,160 +203,9 @@ def test_kill_9_loses_at_most_the_episode_in_flight(path: Path) -> None:
         rest, _ = process.communicate()
         reported += [int(line) for line in rest.split("\n")[:-1]]
         assert process.returncode == -signal.SIGKILL
-        with TrajectoryStore(path) as store:
+        with TrajectoryStore(place) as store:
             kept = [trajectory.task.id for trajectory in store.trajectories("run")]
             assert store.finished("run") == {(task_id, 0) for task_id in kept}
         said = [f"a/{index:06}" for index in range(reported[-1] + 1)]
         assert kept in (said, [*said, f"a/{len(said):06}"])
         start = len(kept)
-
-
-# --- what can go wrong -------------------------------------------------------------------------------------------
-
-_FILL_THE_DISK = """
-import resource, sys
-from tests.support.documents import make_trajectory
-from shared.errors import RestepError
-from shared.store import TrajectoryStore
-store = TrajectoryStore(sys.argv[1])
-if len(sys.argv) > 2:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-done = 0
-try:
-    for done in range(10**6):
-        store.commit(make_trajectory(f"a/{done:06}"), kept=True)
-except RestepError as error:
-    sys.stdout.write(f"{done}|{error.code}|{error.detail}")
-"""
-
-
-def _fill(path: Path, *limit: str) -> None:
-    """Commit until the disk is full, then check the message and that every commit before it is there."""
-    command = [sys.executable, "-c", _FILL_THE_DISK, str(path), *limit]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    done, code, detail = output.split("|")
-    assert code == "store_failed"
-    assert str(path) in detail
-    assert "\n" not in detail
-    assert int(done) > 10
-    copy = path.parent.with_name(path.parent.name + "-copy")
-    copy.mkdir()
-    for file in path.parent.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
-    with TrajectoryStore(copy / path.name) as store:
-        assert [t.task.id for t in store.trajectories("run")] == [f"a/{index:06}" for index in range(int(done))]
-        assert store.commit(make_trajectory("space again"), kept=True)
-
-
-def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "limited"
-    folder.mkdir()
-    _fill(folder / "store.db", "300000")
-
-
-def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a small disk needs privileges")
-    try:
-        _fill(folder / "store.db")
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_locked_store_says_so_and_recovers(path: Path) -> None:
-    with TrajectoryStore(path, busy_timeout=0.05) as store:
-        store.commit(make_trajectory("a/1"), kept=True)
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with refusal() as caught:
-            store.commit(make_trajectory("a/2"), kept=True)
-        assert "locked" in caught.value.detail
-        with refusal():
-            store.fail("run", "a/3", 0, RestepError("internal"))
-        assert store.finished("run") == {("a/1", 0)}
-        other.execute("ROLLBACK")
-        other.close()
-        assert store.commit(make_trajectory("a/2"), kept=True)
-
-
-def test_a_read_only_store_can_be_read_but_not_written(path: Path) -> None:
-    with TrajectoryStore(path) as store:
-        store.commit(make_trajectory(), kept=True)
-    with TrajectoryStore(f"sqlite:///file:{path}?mode=ro&uri=true") as store:
-        assert store.finished("run") == {("find-plant/1", 0)}
-        with refusal() as caught:
-            store.commit(make_trajectory("a/2"), kept=True)
-        assert "readonly" in caught.value.detail
-
-
-def test_damage_is_reported(path: Path) -> None:
-    path.write_bytes(b"This is no database at all. " * 100)
-    with refusal() as caught:
-        TrajectoryStore(path)
-    assert str(path) in caught.value.detail
-
-
-def test_a_truncated_store_is_reported(path: Path) -> None:
-    with TrajectoryStore(path) as store:
-        for index in range(50):
-            store.commit(make_trajectory(f"a/{index}"), kept=True)
-    path.write_bytes(path.read_bytes()[:8192])
-    with refusal(), TrajectoryStore(path) as store:
-        list(store.trajectories("run"))
-
-
-def test_a_document_changed_behind_our_back_is_reported(store: TrajectoryStore, path: Path) -> None:
-    store.commit(make_trajectory(), kept=True)
-    with sqlite3.connect(path) as other:
-        other.execute("UPDATE restep_episodes SET document = replace(document, 'a room', 'a zoom')")
-    other.close()
-    with refusal("invalid_trajectory"):
-        list(store.trajectories("run"))
-
-
-def test_wrong_places_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for place in (tmp_path, tmp_path / "missing" / "store.db", tmp_path / "file" / "store.db", "sqlite://", ":memory:"):
-        with refusal():
-            TrajectoryStore(place)
-    for url in ("nonsense://host/db", "://", "postgresql+nodriver://host/db"):
-        with refusal():
-            TrajectoryStore(url)
-
-
-def test_a_password_is_not_shown() -> None:
-    with refusal() as caught:
-        TrajectoryStore("sqlite+missingdriver://user:secret@host/db")
-    assert "secret" not in caught.value.detail
-
-
-def test_a_newer_store_is_refused_and_left_alone(path: Path) -> None:
-    TrajectoryStore(path).close()
-    with sqlite3.connect(path) as other:
-        other.execute("DROP TABLE restep_failures")
-        other.execute("UPDATE restep_store SET version = ?", (STORE_VERSION + 1,))
-    other.close()
-    with refusal() as caught:
-        TrajectoryStore(path)
-    assert f"version {STORE_VERSION + 1}" in caught.value.detail
-    with sqlite3.connect(path) as other:
-        tables = {name for (name,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    other.close()
-    assert tables == {"restep_store", "restep_episodes"}
-
-
-def test_a_half_made_store_is_completed(path: Path) -> None:
-    TrajectoryStore(path).close()
-    with sqlite3.connect(path) as other:
-        other.execute("DELETE FROM restep_store")
-        other.execute("DROP TABLE restep_failures")
-        other.execute("DROP INDEX restep_episodes_by_id")
-    other.close()
-    with TrajectoryStore(path) as store:
-        store.fail("run", "a/1", 0, RestepError("internal"))
-        assert store.commit(make_trajectory(), kept=True)
