@@ -220,12 +220,13 @@ def test_a_reload_and_a_link_come_back_to_the_session(server: ServerProcess, ope
 
 
 def test_the_token_is_asked_for_and_never_shown(opened: Open, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("open sesame")
+    (tmp_path / "token").write_text("open-sesame")
     with (
         ServerProcess([*SERVE, "--token-file", str(tmp_path / "token")]) as guarded,
         opened(guarded.url, refusals=True) as page,
     ):
-        for token in ("wrong", "open sesame"):
+        for tries, token in enumerate(("wrong", "open-sesame"), 1):
+            expect(page.locator("#log .bad")).to_have_count(tries)
             expect(page.get_by_role("alert")).to_contain_text("This server asks for a token")
             expect(page.get_by_label("Token")).to_be_focused()
             page.get_by_label("Token").fill(token)

@@ -17,6 +17,8 @@ import typer
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.viewer.settings import ViewerSettings
+from shared.settings import EnvironmentSettings
 from tests.support.manifests import KUBERNETES, ROOT, Document, Pod, folder_documents, pods
 from trainer.cli import app
 from trainer.recipe import load_recipe
@@ -316,6 +318,15 @@ def parsed(arguments: list[str]) -> dict[str, Any]:
         command = command.commands[rest.pop(0)]
     found: dict[str, Any] = command.make_context("restep", rest).params
     return found
+
+
+@pytest.mark.parametrize("pod", everything(), ids=lambda pod: pod.name)
+def test_its_own_variables_are_known(pod: Pod) -> None:
+    fields = {*EnvironmentSettings.model_fields, *ViewerSettings.model_fields}
+    source = "".join(path.read_text() for folder in ("shared", "trainer") for path in (ROOT / folder).rglob("*.py"))
+    for name in _variables(pod):
+        if name.startswith("RESTEP_"):
+            assert name.removeprefix("RESTEP_").lower() in fields or f'"{name}"' in source, name
 
 
 @pytest.mark.parametrize("pod", everything(), ids=lambda pod: pod.name)
