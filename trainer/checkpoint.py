@@ -46,7 +46,9 @@ class Base:
         Raises ``checkpoint_not_found`` or ``unsuitable_model``.
         """
         try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(self.source, dtype=dtype, output_loading_info=True)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                self.source, dtype=dtype, output_loading_info=True, use_safetensors=True
+            )
         except (OSError, ValueError) as error:
             raise RestepError("checkpoint_not_found", f"{self.source}: {_first_line(error)}") from None
         except (RuntimeError, SafetensorError) as error:

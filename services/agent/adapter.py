@@ -12,7 +12,8 @@ from services.agent.checkpoint import Checkpoint, content_hash, open_checkpoint
 from shared.errors import RestepError
 
 _CONFIG: Final = "adapter_config.json"
-_CONTENT: Final = (_CONFIG, "adapter_model.safetensors", "adapter_model.bin")
+_WEIGHTS: Final = "adapter_model.safetensors"
+"""The only layout that is read: others are programs in disguise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ def open_adapter(source: str, served: Checkpoint | None) -> Adapter:
         rank = max(map(int, [config["r"], *pattern.values()]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RestepError("unsuitable_model", f"{source}: {_CONFIG}: {type(error).__name__}: {error}") from None
-    if not any((folder / name).is_file() for name in _CONTENT[1:]):
-        raise RestepError("unsuitable_model", f"{source} has no {_CONTENT[1]}")
+    if not (folder / _WEIGHTS).is_file():
+        raise RestepError("unsuitable_model", f"{source} has no {_WEIGHTS}")
     base = served if served is not None and named in (served.source, str(served.folder)) else open_checkpoint(named)
-    identity = content_hash(folder, _CONTENT, base.model.rpartition("@")[2])
+    identity = content_hash(folder, (_CONFIG, _WEIGHTS), base.model.rpartition("@")[2])
     checkpoint = replace(base, source=source, folder=folder, model=f"{folder.name}@{identity[:12]}")
     return Adapter(base, checkpoint, rank)

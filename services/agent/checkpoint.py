@@ -23,7 +23,7 @@ from shared.agent_protocol import ChatFormatName
 from shared.errors import RestepError
 
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_CONTENT: Final = ("*.safetensors", "*.bin", "config.json", "generation_config.json", "tokenizer.json")
+_CONTENT: Final = ("*.safetensors", "config.json", "generation_config.json", "tokenizer.json")
 _BLOCK: Final = 1 << 20
 
 

@@ -134,7 +134,10 @@ def load_model(checkpoint: Checkpoint, settings: AgentSettings) -> EmbeddedModel
     cuda = torch.cuda.is_available()
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            checkpoint.folder, dtype="auto" if cuda else torch.float32, attn_implementation="eager"
+            checkpoint.folder,
+            dtype="auto" if cuda else torch.float32,
+            attn_implementation="eager",
+            use_safetensors=True,  # other weights are pickles, which may hold programs
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -87,6 +87,7 @@ def arguments(settings: AgentSettings, checkpoint: Checkpoint, installation: Ins
     given += ["--max-model-len", str(context_length(settings, checkpoint)), "--max-num-seqs", str(settings.max_batch)]
     given += ["--generation-config", "vllm", "--enable-prefix-caching", "--enable-prompt-tokens-details"]
     given += ["--disable-uvicorn-access-log"]
+    given += ["--load-format", "safetensors"]  # other weights are pickles, which may hold programs
     if settings.lora_rank:
         rank = next((rank for rank in _RANKS if rank >= settings.lora_rank), settings.lora_rank)
         given += ["--enable-lora", "--max-lora-rank", str(rank), "--max-loras", str(ADAPTER_SLOTS)]
