@@ -19,6 +19,7 @@ from services.webshop.rows import write_folder
 from services.webshop.state import State
 from services.webshop.world import World
 from shared.protocol import SessionHistory
+from tests.support.gateway import Gateway
 from tests.support.server import ServerProcess
 from tests.support.webshop import with_words
 
@@ -217,6 +218,21 @@ def test_a_reload_and_a_link_come_back_to_the_session(server: ServerProcess, ope
         expect(page.get_by_role("heading", name="Reward 1.00")).to_be_visible()
         page.reload()
         expect(page.get_by_role("heading", name="Reward 1.00")).to_be_visible()
+
+
+def test_behind_the_gateway_a_session_stays_on_its_server(server: ServerProcess, opened: Open, tmp_path: Path) -> None:
+    with (
+        ServerProcess(SERVE) as other,
+        Gateway({"webshop": [server.url, other.url]}, tmp_path) as gateway,
+        opened(f"{gateway.url}/webshop") as page,
+    ):
+        for _ in range(3):  # of two servers, each is likely to get one
+            session = begin(page)
+            shop(page, advice(server))
+            expect(page.get_by_role("heading", name="Reward 1.00")).to_be_visible()
+            held = [httpx.get(f"{one.url}/v1/sessions/{session}").status_code for one in (server, other)]
+            assert sorted(held) == [200, 404]
+            press(page, "Another task")
 
 
 def test_the_token_is_asked_for_and_never_shown(opened: Open, tmp_path: Path) -> None:
