@@ -30,6 +30,7 @@ _MOVABLE: Final = (
     "agent",
     "environments.*.url",
     "environments.*.workers",
+    *(f"{stage}.collection.lease_seconds" for stage in ("golden", "reflected", "evaluation")),
     *(f"finetune.{field}" for field in HOW),
     *(f"{who}.endpoint.{field}" for who in ("golden", "teacher") for field in _MOVABLE_OF_ENDPOINT),
     *(f"{who}.{field}" for who in ("golden", "teacher") for field in ("budget", "prices")),

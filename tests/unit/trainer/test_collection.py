@@ -9,6 +9,7 @@ from shared.protocol import TaskInfo
 from shared.store import TrajectoryStore
 from shared.trajectory import TaskStamp, Trajectory
 from tests.support.trajectories import Said, trajectory
+from tests.support.waiting import until
 from trainer.collection import Collected, CollectionConfig, Episode, Played, collect, unit_seed
 from trainer.progress import Progress
 
@@ -23,19 +24,20 @@ def played(unit: Episode) -> Played:
 
 
 class Recorder:
-    """Plays at once, and notes what it was asked; ``failing`` says how often a task fails before it does not."""
+    """Plays soon, and notes what it was asked; ``failing`` says how often a task fails before it does not."""
 
-    def __init__(self, failing: dict[str, int] | None = None, code: str = "engine_lost") -> None:
+    def __init__(self, failing: dict[str, int] | None = None, code: str = "engine_lost", seconds: float = 0.01) -> None:
         self.asked: Counter[tuple[str, int]] = Counter()
         self.failing = dict(failing or {})
         self.code = code
+        self.seconds = seconds
         self.now = self.peak = 0
 
     async def __call__(self, unit: Episode) -> Played:
         self.asked[unit.task.id, unit.attempt] += 1
         self.now += 1
         self.peak = max(self.peak, self.now)
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.seconds)
         self.now -= 1
         if self.failing.get(unit.task.id, 0):
             self.failing[unit.task.id] -= 1
@@ -48,7 +50,7 @@ def store(tmp_path: Path) -> TrajectoryStore:
     return TrajectoryStore(tmp_path / "store.db")
 
 
-async def run(store: TrajectoryStore, play: Recorder, tasks: list[TaskInfo] = TASKS, **options: int) -> Collected:
+async def run(store: TrajectoryStore, play: Recorder, tasks: list[TaskInfo] = TASKS, **options: float) -> Collected:
     return await collect("r", tasks, play, store, CollectionConfig.model_validate(options))
 
 
@@ -115,6 +117,56 @@ async def test_a_cancelled_collection_keeps_what_is_finished(store: TrajectorySt
     play_rest = Recorder()
     await run(store, play_rest)
     assert set(play_rest.asked) == {("boil/5", 0), ("boil/6", 0)}
+
+
+async def test_collectors_of_one_run_share_its_units_and_end_together(store: TrajectoryStore) -> None:
+    plays = [Recorder({"boil/2": 1}) for _ in range(3)]
+    collected = await asyncio.gather(*(run(store, play, attempts=3, concurrency=2) for play in plays))
+    assert sum((play.asked for play in plays), Counter[tuple[str, int]]()) == Counter(
+        {(task.id, attempt): 1 for task in TASKS for attempt in range(3)}
+    ) + Counter({(failure.task_id, failure.attempt): failure.tries for failure in store.failures("r")})
+    assert [(one.found + one.finished, one.kept, one.failed) for one in collected] == [(21, 7, 0)] * 3
+    assert sum(one.finished for one in collected) == 21
+
+
+async def test_who_has_nothing_to_do_waits_for_what_others_leave(store: TrajectoryStore) -> None:
+    slow, quick = Recorder({"boil/0": 1}, seconds=1.0), Recorder()
+    slow_one = asyncio.create_task(run(store, slow, TASKS[:1], concurrency=1, tries=2))
+    await until(lambda: slow.now)
+    collected = await run(store, quick, TASKS[:1], lease_seconds=0.2)
+    assert slow.asked["boil/0", 0] + quick.asked["boil/0", 0] == 2
+    assert (collected.found + collected.finished, collected.failed) == (1, 0)
+    assert (await slow_one).failed == 0
+
+
+async def test_an_episode_may_last_longer_than_its_lease(store: TrajectoryStore) -> None:
+    slow, quick = Recorder(seconds=2.5), Recorder()
+    collecting = asyncio.create_task(run(store, slow, TASKS[:1], lease_seconds=1.0))
+    await until(lambda: slow.now)
+    assert (await run(store, quick, TASKS[:1], lease_seconds=1.0)).found == 1
+    assert not quick.asked
+    assert (await collecting).finished == 1
+
+
+async def test_units_of_a_collector_that_fell_silent_are_taken_over(store: TrajectoryStore) -> None:
+    store.plan("r", [(task.id, 0) for task in TASKS])
+    lost = store.claim("r", "elsewhere|1|1|gone", 3, 0.5)
+    play = Recorder()
+    assert (await run(store, play)).finished == 7
+    assert play.asked == {(task.id, 0): 1 for task in TASKS}
+    assert store.fail("r", *lost[0], RestepError("timeout"), owner="elsewhere|1|1|gone") == 0
+
+
+async def test_a_run_is_not_shared_with_one_of_other_tasks(store: TrajectoryStore) -> None:
+    slow = Recorder(seconds=3600)
+    collecting = asyncio.create_task(run(store, slow, TASKS[:3]))
+    await until(lambda: slow.now == 3)
+    with pytest.raises(RestepError, match="invalid_recipe"):
+        await run(store, Recorder(), TASKS[3:])
+    collecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await collecting
+    assert (await run(store, Recorder(), TASKS[3:])).finished == 4
 
 
 async def test_progress_is_reported_from_the_start_to_the_end(store: TrajectoryStore) -> None:
