@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, FastAPI
 
@@ -26,17 +27,19 @@ def create_app(
     routers: Sequence[APIRouter] = (),
     public: Sequence[APIRouter] = (),
     wait: bool = True,
+    clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """An environment server over ``environment``.
 
     ``routers`` are what a benchmark offers beyond the protocol; ``public`` ones are answered without a token.
 
     The application's lifespan starts and stops the environment. With ``wait`` nothing is answered before it is
-    loaded; without, probes answer meanwhile and every other call is ``not_ready``.
+    loaded; without, probes answer meanwhile and every other call is ``not_ready``. Leases run by
+    ``clock``, in seconds.
     Raises ``data_not_found`` for a token file that is not there.
     """
     settings = settings or EnvironmentSettings()
-    service = Service(environment, settings)
+    service = Service(environment, settings, clock)
     app = assemble(
         service,
         Metrics(service),

@@ -1,4 +1,4 @@
-"""A plan carried out by a process of its own: started, watched through its store, killed, started again."""
+"""A collection by a process of its own: started, watched through its store, killed, started again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from typing import Self
 
 from shared.store import TrajectoryStore
-from tests.support.run_plan import Plan
+from tests.support.run_plan import RUN
 from tests.support.same_run import Content, finished
 from tests.support.server import ROOT
 
 
 class Driver:
-    """``async with Driver(plan) as driver``; killed at the end of the block if it still runs."""
+    """``async with Driver(plan.store, plan.command) as driver``; killed at the end of the block if it still runs.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.store = TrajectoryStore(plan.store)
+    ``command`` are arguments of the interpreter. What it has finished is in ``run`` of the ``store``.
+    """
+
+    def __init__(self, store: str, command: Sequence[str], run: str = RUN) -> None:
+        self.store = TrajectoryStore(store)
+        self.run = run
+        self._command = command
         self._process: Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -32,13 +37,14 @@ class Driver:
 
     async def start(self) -> None:
         """Begin, or go on."""
-        command = [sys.executable, "-m", "tests.support.run_plan", self.plan.model_dump_json()]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, *self._command, cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE
+        )
 
     async def reached(self, units: int) -> list[Content]:
         """Wait for so many finished units while it runs; what there is then."""
-        while len(done := finished(self.store)) < units:
+        while len(done := finished(self.store, self.run)) < units:
             assert self.process.returncode is None, f"it ended too early: {await self.process.communicate()}"
             await asyncio.sleep(0.02)
         return done

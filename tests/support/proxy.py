@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-Fate = Literal["through", "cut before", "cut after"]
-"""What becomes of a request: answered; never seen by the server; executed by the server, its answer lost."""
+Fate = Literal["through", "cut before", "cut inside", "cut after", "cut in the answer"]
+"""What becomes of a request: answered; never seen by the server, or seen by half; executed, its answer lost, or half of it."""
+
+CUTS: tuple[Fate, ...] = ("cut before", "cut inside", "cut after", "cut in the answer")
 
 
 class Proxy:
-    """Relays one HTTP/1.1 message each way at a time; ``fates`` are dealt to the requests in the order they come."""
+    """Relays one HTTP/1.1 message each way at a time.
 
-    def __init__(self, target: str, fates: Iterable[Fate] = ()) -> None:
+    ``fates`` are dealt to the requests in the order they come, or by what kind they are of.
+    """
+
+    def __init__(self, target: str, fates: Iterable[Fate] | Callable[[str], Fate] = ()) -> None:
         self.target = target
         self.batches: str | None = None
         """Where batches go instead, as behind a gateway that routes by the id in the path."""
-        self.fates = iter(fates)
+        self.fates = fates if callable(fates) else iter(fates)
         self.cuts = 0
         self.url = ""
         self._server: asyncio.Server | None = None
@@ -37,13 +44,23 @@ class Proxy:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 request = await _message(reader)
-                fate = next(self.fates, "through")
-                answer = b"" if fate == "cut before" else await self._ask(request)
+                fate = self.fates(kind_of(request)) if callable(self.fates) else next(self.fates, "through")
+                if fate == "cut inside":
+                    await self._tell(request[: len(request) // 2])
+                answer = b"" if fate in ("cut before", "cut inside") else await self._ask(request)
                 if fate != "through":
                     self.cuts += 1
+                    writer.write(answer[: len(answer) // 2] if fate == "cut in the answer" else b"")
                     break
                 writer.write(answer)
                 await writer.drain()
+        writer.close()
+
+    async def _tell(self, part: bytes) -> None:
+        address = urlsplit(self.target)
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(part)
+        await writer.drain()
         writer.close()
 
     async def _ask(self, request: bytes) -> bytes:
@@ -56,6 +73,26 @@ class Proxy:
             return await _message(reader)
         finally:
             writer.close()
+
+
+class EveryCut:
+    """Deals every cut once to every kind of request, then lets them through. ``dealt`` are the cuts by kind."""
+
+    def __init__(self) -> None:
+        self.dealt: defaultdict[str, list[Fate]] = defaultdict(list)
+
+    def __call__(self, kind: str) -> Fate:
+        dealt = self.dealt[kind]
+        if len(dealt) == len(CUTS):
+            return "through"
+        dealt.append(CUTS[len(dealt)])
+        return dealt[-1]
+
+
+def kind_of(request: bytes) -> str:
+    """Method and path of a request, without what differs from one session to the next."""
+    method, path, _ = request.split(b"\r\n", 1)[0].decode().split(" ")
+    return f"{method} {re.sub('/v1/sessions/[^/]+', '/v1/sessions/ID', path.partition('?')[0])}"
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

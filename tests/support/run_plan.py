@@ -41,6 +41,11 @@ class Plan(BaseModel):
         """The same collection in another store."""
         return self.model_copy(update={"store": str(store)})
 
+    @property
+    def command(self) -> list[str]:
+        """Arguments of the interpreter that carry it out."""
+        return ["-m", "tests.support.run_plan", self.model_dump_json()]
+
     def through(self, environment: str, agent: str | None = None) -> Plan:
         """The same collection by other ways to its servers."""
         return self.model_copy(update={"environment": environment, "agent": agent or self.agent})

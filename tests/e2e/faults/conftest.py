@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shared.store import TrajectoryStore
 from tests.support.mortal import Mortal
@@ -71,13 +72,30 @@ def lessons(alfworld: Mortal, agent: Mortal, tmp_path: Path) -> Plan:
     )
 
 
+def recipe_of(plan: Plan, folder: Path) -> Path:
+    """A recipe whose golden collection is the plan's; without an address its server is started by the command."""
+    tasks = plan.tasks.model_dump(exclude_defaults=True)
+    place = {"data": "embedded", "tasks": tasks, "evaluation_tasks": {"split": "embedded_unseen"}}
+    recipe = {
+        "name": "faults",
+        "environments": {"alfworld": {**place, **({"url": plan.environment} if plan.environment else {})}},
+        "golden": {"collection": {"concurrency": plan.concurrency}},
+        "student": "one",
+        "reference": "one",
+        "arms": {"one": {"data": ["golden_u1"]}},
+    }
+    path = folder / "faults.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
 @pytest.fixture(scope="session")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unbroken]:
-    """What a collection gives that nothing happens to; carried out once a collection, in a process of no interest."""
+    """What a collection gives that nothing happens to; carried out once."""
     folder, stores = tmp_path_factory.mktemp("unbroken"), dict[str, TrajectoryStore]()
 
     def of(plan: Plan) -> TrajectoryStore:
-        what = plan.model_dump_json(include={"tasks", "episode", "attempts", "checkpoint"})
+        what = plan.model_dump_json(include={"tasks", "episode", "attempts", "agent"})
         if what not in stores:
             path = folder / f"{len(stores)}.db"
             asyncio.run(carry_out(plan.into(path)))

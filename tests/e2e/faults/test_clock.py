@@ -1,0 +1,49 @@
+"""Clocks that jump, forward beyond every lease and back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.alfworld.direct import DirectEngine
+from services.alfworld.environment import AlfWorld
+from services.alfworld.library import embedded_library
+from services.envserver.app import create_app
+from services.envserver.service import Service
+from shared.settings import EnvironmentSettings
+from shared.store import TrajectoryStore
+from tests.e2e.faults.conftest import Unbroken
+from tests.support.live import live
+from tests.support.run_plan import Plan, carry_out
+from tests.support.same_run import assert_same_run, finished
+
+pytestmark = pytest.mark.slow
+
+LEASE = 100.0
+
+
+async def test_leases_of_sessions(houses: Plan, unbroken: Unbroken) -> None:
+    """Every idle session ends at once, under the episodes in flight, three times; then the clock goes back by a day."""
+    expected = await asyncio.to_thread(unbroken, houses)
+    now = 0.0
+    app = create_app(
+        AlfWorld(embedded_library, DirectEngine()), EnvironmentSettings(expert=True, lease_seconds=LEASE), clock=lambda: now
+    )
+    service: Service = app.state.service
+    async with live(app) as url:
+        collecting = asyncio.create_task(carry_out(houses.through(url)))
+        with TrajectoryStore(houses.store) as store:
+            for units in (1, 4, 7):
+                while len(finished(store)) < units:
+                    assert not collecting.done(), "it met no jump"
+                    await asyncio.sleep(0.01)
+                now += LEASE
+                while not service.sessions.reap():
+                    assert not collecting.done(), "no session was there"
+                    await asyncio.sleep(0.001)
+                    now += LEASE
+            now -= 86_400
+            await collecting
+            assert service.tally.sessions_expired >= 3
+            assert_same_run(store, expected)

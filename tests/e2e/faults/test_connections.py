@@ -1,0 +1,154 @@
+"""Connections that break, clients that stop, and a server that has no room."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.client import EnvironmentClient
+from shared.store import TrajectoryStore
+from tests.e2e.faults.conftest import Unbroken
+from tests.support.driver import Driver
+from tests.support.mortal import Mortal
+from tests.support.proxy import CUTS, EveryCut, Proxy
+from tests.support.run_plan import Plan, carry_out
+from tests.support.same_run import assert_same_run
+from tests.support.waiting import until_true
+
+pytestmark = pytest.mark.slow
+
+OF_ENVIRONMENT = {
+    "GET /v1/environment",
+    "GET /v1/tasks",
+    "PUT /v1/sessions/ID",
+    "POST /v1/sessions/ID/steps",
+    "POST /v1/sessions/ID/fork",
+    "GET /v1/sessions/ID/expert",
+    "DELETE /v1/sessions/ID",
+}
+OF_AGENT = {"GET /v1/agent", "POST /v1/checkpoint", "POST /v1/react/steps"}
+OF_OTHER_CLIENTS = {"POST /v1/sessions", "GET /v1/sessions", "GET /v1/sessions/ID", "POST /v1/steps"}
+
+
+async def test_every_kind_of_request_of_a_collection_is_cut(lessons: Plan, unbroken: Unbroken) -> None:
+    """Before the server sees it, in its middle, before its answer and in the middle of that."""
+    expected = await asyncio.to_thread(unbroken, lessons)
+    of_environment, of_agent = EveryCut(), EveryCut()
+    async with Proxy(lessons.environment, of_environment) as environment, Proxy(str(lessons.agent), of_agent) as agent:
+        await carry_out(lessons.through(environment.url, agent.url))
+    assert (set(of_environment.dealt), set(of_agent.dealt)) == (OF_ENVIRONMENT, OF_AGENT)
+    assert all(tuple(dealt) == CUTS for dealt in (*of_environment.dealt.values(), *of_agent.dealt.values()))
+    with TrajectoryStore(lessons.store) as store:
+        assert_same_run(store, expected)
+
+
+async def test_the_other_kinds_are_cut_and_asked_again(alfworld: Mortal) -> None:
+    """A client of its own that only repeats itself: the answers are those of a client that met no fault."""
+    cuts = EveryCut()
+    async with Proxy(alfworld.url, cuts) as proxy:
+        answers = [await _walk(url, name) for url, name in ((alfworld.url, "whole"), (proxy.url, "cut"))]
+    assert answers[0] == answers[1]
+    assert cuts.dealt.keys() >= OF_OTHER_CLIENTS
+    assert all(tuple(cuts.dealt[kind]) == CUTS for kind in OF_OTHER_CLIENTS)
+
+
+async def _walk(url: str, name: str) -> list[Any]:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+
+        async def ask(method: str, path: str, body: object = None) -> Any:
+            for _ in range(1 + len(CUTS)):
+                try:
+                    answer = await client.request(method, path, json=body)
+                except httpx.TransportError:
+                    continue
+                answer.raise_for_status()
+                told = re.sub('"expires_in":[0-9.e+-]+', '"expires_in":0', answer.text.replace(name, "ID"))
+                return None if answer.status_code == 204 else httpx.Response(200, text=told).json()
+            raise AssertionError(f"{method} {path} is cut for ever")
+
+        created = [
+            await ask("POST", "/v1/sessions", {"split": "embedded_train", "index": index, "session_id": f"{name}-{index}"})
+            for index in range(2)
+        ]
+        batches = [
+            await ask("POST", "/v1/steps", {"steps": [_step(name, index, seq) for index in range(2)]}) for seq in range(1, 4)
+        ]
+        seen = [await ask("GET", f"/v1/sessions/{name}-{index}") for index in range(2)]
+        await ask("GET", "/v1/sessions")
+        for index in range(2):
+            await ask("DELETE", f"/v1/sessions/{name}-{index}")
+        assert [session["seq"] for session in seen] == [3, 3], "every step was executed once"
+        return [created, batches, seen]
+
+
+def _step(name: str, index: int, seq: int) -> dict[str, object]:
+    return {"session_id": f"{name}-{index}", "seq": seq, "action": ("look", "inventory", "go to shelf 1")[seq - 1]}
+
+
+async def test_clients_that_stop_in_the_middle(alfworld: Mortal, houses: Plan, unbroken: Unbroken) -> None:
+    """Half a request sent, a byte at a time, or an answer not read: others are served as if they were not there."""
+    expected = await asyncio.to_thread(unbroken, houses)
+    body = b'{"seq": 1, "action": "look"}'
+    head = f"POST /v1/sessions/none/steps HTTP/1.1\r\nHost: server\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    page = b"GET /v1/tasks?limit=1000 HTTP/1.1\r\nHost: server\r\n\r\n"
+    async with AsyncExitStack() as stack:
+        for sent in (head[:20], head + body[:9], 50 * page):
+            for _ in range(10):
+                _, writer = await asyncio.open_connection("127.0.0.1", alfworld.running.port, limit=1)
+                stack.callback(writer.transport.abort)
+                writer.write(sent)
+        dripping = asyncio.create_task(_drip(alfworld.running.port, head + body))
+        await carry_out(houses)
+        assert not dripping.done()
+        dripping.cancel()
+    with TrajectoryStore(houses.store) as store:
+        assert_same_run(store, expected)
+
+
+async def _drip(port: int, request: bytes) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    while True:
+        for number in range(len(request) - 1):
+            writer.write(request[number : number + 1])
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(60)
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Mortal]:
+    """Two sessions and one step at a time, and short leases."""
+    settings = {"RESTEP_QUEUE": "1", "RESTEP_LEASE_SECONDS": "4"}
+    with Mortal("alfworld", "--expert", "--capacity", "2", settings=settings) as server:
+        yield server
+
+
+async def test_a_full_queue(narrow: Mortal, houses: Plan, unbroken: Unbroken, tmp_path: Path) -> None:
+    """More clients than places: each comes back when it is told to. Then a driver dies and its sessions hold all places."""
+    expected = await asyncio.to_thread(unbroken, houses)
+    crowded = houses.through(narrow.url).model_copy(update={"concurrency": 6})
+    await carry_out(crowded)
+    with TrajectoryStore(crowded.store) as store:
+        assert_same_run(store, expected)
+    async with httpx.AsyncClient(base_url=narrow.url) as client:
+        assert 'status="429"' in (await client.get("/metrics")).text
+
+    impatient = crowded.into(tmp_path / "again.db").model_copy(update={"patience": 1.0})
+    async with Driver(impatient.store, impatient.command) as driver, EnvironmentClient(narrow.url) as client:
+        before = await driver.reached(1)
+
+        async def full() -> bool:
+            return (await client.info()).sessions == 2
+
+        await until_true(full)
+        await driver.kill()
+        await driver.start()
+        code, out, errors = await driver.ended()
+        assert (code, out) == (0, "12\n"), errors
+        assert_same_run(driver.store, expected, before)
