@@ -1,0 +1,63 @@
+"""PostgreSQL under a run: it crashes and comes back, and connections to it break at every point of a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.store import TrajectoryStore
+from tests.e2e.faults.conftest import Unbroken
+from tests.support.driver import Driver
+from tests.support.postgres import PostgresServer
+from tests.support.run_plan import RUN, Plan
+from tests.support.same_run import assert_same_run
+from tests.support.tcp_proxy import TcpProxy
+
+pytestmark = pytest.mark.slow
+
+
+async def test_a_crash(postgres: PostgresServer, houses: Plan, unbroken: Unbroken) -> None:
+    """Twice, under a driver that goes on by itself; then under one that is killed with it."""
+    expected = await asyncio.to_thread(unbroken, houses)
+    shared = houses.into(postgres.new_schema())
+    async with Driver(shared.store, shared.command) as driver:
+        for units in (1, 5):
+            before = await driver.reached(units)
+            await asyncio.to_thread(postgres.stop, "immediate")
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(postgres.start)
+        await driver.kill()
+        await driver.start()
+        code, out, errors = await driver.ended()
+        assert (code, out) == (0, "12\n"), errors
+        assert_same_run(driver.store, expected, before)
+
+
+@pytest.mark.parametrize("lost_answer", [False, True], ids=["the request is lost", "the answer is lost"])
+async def test_connections_that_break(postgres: PostgresServer, houses: Plan, unbroken: Unbroken, lost_answer: bool) -> None:
+    """Every packet of a commit and of what comes before it, in turn: each episode is stored once."""
+    expected = await asyncio.to_thread(unbroken, houses)
+    trajectories = list(expected.trajectories(RUN))
+    url = postgres.new_schema()
+    async with TcpProxy(postgres.port) as proxy:
+        through = url.replace(f":{postgres.port}/", f":{proxy.port}/")
+        proxy.lost_answer = lost_answer
+        store = await asyncio.to_thread(TrajectoryStore, through)
+
+        async def commit(number: int) -> bool:
+            return await asyncio.to_thread(store.commit, trajectories[number], attempt=number, kept=True)
+
+        assert await commit(0)
+        begun = proxy.sent
+        assert not await commit(0)
+        packets = proxy.sent - begun
+        assert 4 <= packets < len(trajectories), "a transaction takes some"
+        for packet in range(packets):
+            proxy.cut_at = proxy.sent + packet
+            assert await commit(1 + packet)
+            assert proxy.sent > proxy.cut_at, "nothing was cut"
+            assert not await commit(1 + packet)
+        units = [(unit.task_id, unit.attempt) for unit in await asyncio.to_thread(store.units, RUN)]
+        assert sorted(units) == sorted((trajectories[n].task.id, n) for n in range(1 + packets))
+        await asyncio.to_thread(store.close)
