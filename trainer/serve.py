@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from shared.errors import RestepError
 from shared.settings import EnvironmentSettings, ServerSettings
+from shared.store.address import PASSWORD_FILE, names_password
 from trainer.shipped import NAME, locate
 
 Flags = Mapping[str, Any]
@@ -60,6 +61,8 @@ def _viewer(flags: Flags) -> int:
         from services.viewer.settings import ViewerSettings
     except ImportError as error:
         raise _missing("viewer", error) from None
+    if names_password(str(flags.get("store", ""))):
+        raise RestepError("invalid_request", f"--store: no password on a command line; {PASSWORD_FILE} names a file with it")
     return main(settings(ViewerSettings, flags))
 
 

@@ -53,9 +53,10 @@ class Endpoint:
         self._retry = retry or RetryPolicy(patience=options.patience, base=0.5, cap=30.0)
         self._slots = asyncio.Semaphore(options.concurrency)
         self._answered = False
+        self._key = options.key()
         # A server without keys takes any; the client refuses to be without, and would else take one meant for elsewhere.
         self._client = openai.AsyncOpenAI(
-            base_url=options.url, api_key=options.key() or "none", timeout=options.timeout, max_retries=0
+            base_url=options.url, api_key=self._key or "none", timeout=options.timeout, max_retries=0
         )
 
     async def __aenter__(self) -> Self:
@@ -107,7 +108,7 @@ class Endpoint:
                 try:
                     return self._read(await self._once(request), purpose)
                 except openai.OpenAIError as problem:
-                    error, again = _failure(problem, self.options)
+                    error, again = _failure(problem, self.options, self._key)
                     self._answered |= isinstance(problem, openai.APIStatusError)
                     self.ledger.note(purpose, "unanswered", error.code)
             tries += 1
@@ -158,20 +159,22 @@ def _split(request: dict[str, Any]) -> tuple[str, list[Any], dict[str, Any]]:
     return rest.pop("model"), rest.pop("messages"), rest
 
 
-def _failure(problem: openai.OpenAIError, options: EndpointOptions) -> tuple[RestepError, bool]:
+def _failure(problem: openai.OpenAIError, options: EndpointOptions, key: str | None) -> tuple[RestepError, bool]:
     """A failed try in our own words, and whether another may succeed."""
     if isinstance(problem, _TimedOut | openai.APITimeoutError):
         return RestepError("timeout", f"no answer from {options.url} within {options.timeout:g} s"), True
     if isinstance(problem, openai.APIStatusError):
-        return _refusal(problem, options)
+        return _refusal(problem, options, key)
     if isinstance(problem, openai.APIConnectionError):
         cause = str(problem.__cause__ or problem) or type(problem.__cause__).__name__
         return RestepError("unreachable", f"{options.url}: {cause}"), True
     return RestepError("protocol_violation", f"{options.url}: {problem}"), False
 
 
-def _refusal(problem: openai.APIStatusError, options: EndpointOptions) -> tuple[RestepError, bool]:
-    status, said = problem.status_code, problem.message[:_SHOWN]
+def _refusal(problem: openai.APIStatusError, options: EndpointOptions, key: str | None) -> tuple[RestepError, bool]:
+    # A server may repeat what it was sent; errors are kept and printed.
+    said = (problem.message.replace(key, "(the key)") if key else problem.message)[:_SHOWN]
+    status = problem.status_code
     detail = f"{options.url}: HTTP {status}: {said}"
     if status in (401, 403):
         # Not in the server's words, which may repeat the key.

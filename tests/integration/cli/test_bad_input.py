@@ -57,6 +57,12 @@ def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
     assert "absent" in complaint(restep("serve", "sciworld", "--token-file", str(tmp_path / "absent")))
 
 
+def test_a_password_on_the_command_line_is_refused_and_not_repeated() -> None:
+    line = complaint(restep("serve", "viewer", "--store", "postgresql://restep:hunter2@127.0.0.1/restep"))
+    assert "RESTEP_STORE_PASSWORD_FILE" in line
+    assert "hunter2" not in line
+
+
 def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
     assert "absent" in complaint(restep("serve", "sciworld", "--data", str(tmp_path / "absent")))
 

@@ -164,3 +164,20 @@ async def test_after_the_budget_nothing_is_sent(tmp_path: Path) -> None:
         with pytest.raises(RestepError, match=r"budget_exhausted.*220 of 200 tokens"):
             await endpoint.complete(endpoint.request(ASKED), WHY)
     assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 429, 500, 503])
+async def test_a_key_is_told_in_no_error_and_kept_in_no_book(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RESTEP_TEACHER_KEY", "sk-very-secret")
+    caplog.set_level("DEBUG", "trainer")
+    acts = [Refuse(status, "the key sk-very-secret is over its quota", retry_after="100")] * 9
+    error, _ = await refused(acts, tmp_path)
+    assert "sk-very-secret" not in f"{error}{caplog.text}"
+    assert not holding("sk-very-secret", tmp_path)
+
+
+def holding(text: str, folder: Path) -> list[Path]:
+    """Files of a folder in which a text stands."""
+    return [path for path in folder.iterdir() if text.encode() in path.read_bytes()]
