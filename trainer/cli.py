@@ -7,6 +7,7 @@ Heavy imports stay inside the commands: an environment server needs none of them
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Callable, Coroutine, Generator
@@ -52,6 +53,10 @@ app.add_typer(data_app, name="data")
 Recipe = Annotated[str, typer.Argument(help="a recipe file, or the name of one that comes with restep")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="key.sub=value, laid over the recipe; may be repeated")]
 Runs = Annotated[Path, typer.Option(help="folder of runs")]
+Store = Annotated[
+    str | None,
+    typer.Option(envvar="RESTEP_STORE", help="where trajectories are kept, a path or URL to share [as before, or in the run]"),
+]
 RunPath = Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")]
 Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciworld, evaluation/step/sciworld or the like")]
 
@@ -107,27 +112,27 @@ def serve(
 
 
 @app.command()
-def demo(runs: Runs = Path("runs"), settings: Settings = None) -> None:
+def demo(runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
     """The whole method in three environments, in minutes, on this machine."""
-    experiment("demo", runs, settings)
+    experiment("demo", runs, settings, store)
 
 
 @app.command()
-def experiment(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
+def experiment(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
     """Collect, train the arms, evaluate, and write the table. Goes on where it stopped."""
-    _with_experiment(recipe, runs, settings, lambda experiment: experiment.run())
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.run())
 
 
 @collect_app.command("golden")
-def collect_golden(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
+def collect_golden(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
     """Golden trajectories of a recipe's training tasks, by the expert of each environment."""
-    _with_experiment(recipe, runs, settings, lambda experiment: experiment.golden())
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.golden())
 
 
 @collect_app.command("reflected")
-def collect_reflected(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None) -> None:
+def collect_reflected(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
     """Self-reflected trajectories on U2 of each environment: the student acts, the teacher judges and repairs."""
-    _with_experiment(recipe, runs, settings, lambda experiment: experiment.reflected())
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.reflected())
 
 
 @app.command("import")
@@ -139,13 +144,14 @@ def import_published(
     unverified: Annotated[bool, typer.Option("--unverified", help="keep what cannot be replayed, apart and marked")] = False,
     runs: Runs = Path("runs"),
     settings: Settings = None,
+    store: Store = None,
 ) -> None:
     """Published trajectories into a recipe's run; each is replayed, and must give what was published."""
 
     async def run(experiment: Experiment) -> None:
         _tell(await experiment.import_published(files, environment, ids, unverified=unverified))
 
-    _with_experiment(recipe, runs, settings, run)
+    _with_experiment(recipe, runs, _laid(settings, store), run)
 
 
 def _tell(intake: Intake) -> None:
@@ -165,9 +171,10 @@ def finetune(
     arm: Annotated[str, typer.Argument(help="which arm of the recipe")],
     runs: Runs = Path("runs"),
     settings: Settings = None,
+    store: Store = None,
 ) -> None:
     """Train one arm of a recipe on what was collected."""
-    _with_experiment(recipe, runs, settings, lambda experiment: experiment.train(arm))
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.train(arm))
     from trainer.ranks import leave_together
 
     leave_together()
@@ -179,13 +186,14 @@ def evaluate(
     arm: Annotated[str, typer.Argument(help="which arm of the recipe, or `base`")],
     runs: Runs = Path("runs"),
     settings: Settings = None,
+    store: Store = None,
 ) -> None:
     """Play a recipe's held-out tasks, of each environment, with one of its models."""
-    _with_experiment(recipe, runs, settings, lambda experiment: experiment.evaluate(arm), trains=False)
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.evaluate(arm), trains=False)
 
 
 @report_app.command(PAGE, hidden=True)
-def report(run: RunPath) -> None:
+def report(run: RunPath, store: Store = None) -> None:
     """Write report.html from results.json again, and print the table."""
     from trainer.folder import RunFolder
     from trainer.report import episodes_worth_showing, write_report
@@ -195,7 +203,7 @@ def report(run: RunPath) -> None:
     results = load_results(run)
     console = Console()
     console.print(arms_table(results))
-    episodes = episodes_worth_showing(RunFolder(run).store(), list(results.environments))
+    episodes = episodes_worth_showing(RunFolder(run, store).store(), list(results.environments))
     console.print(f"report: {write_report(results, run, episodes)}")
 
 
@@ -204,6 +212,7 @@ def report_judge(
     run: RunPath,
     limit: Annotated[int | None, typer.Option(min=1, help="at most so many episodes of each environment")] = None,
     settings: Settings = None,
+    store: Store = None,
 ) -> None:
     """Compare the teacher's verdicts and corrections with the expert's on the same steps; goes on where it stopped."""
     with _interruptible():
@@ -212,7 +221,7 @@ def report_judge(
         from trainer.judge.page import judge_tables, save_judge_report
 
         console = Console()
-        found = asyncio.run(examine(RunFolder(run), settings or [], console, limit))
+        found = asyncio.run(examine(RunFolder(run, store), settings or [], console, limit))
         page = save_judge_report(found, run)
         console.print(*judge_tables(found))
         console.print(f"report: {page}", soft_wrap=True)
@@ -224,16 +233,17 @@ def export(
     collection: Collection,
     path: Annotated[Path, typer.Argument(help="the JSONL file to write")],
     everything: Annotated[bool, typer.Option("--all", help="also what is not for training: failures, evaluations")] = False,
+    store: Store = None,
 ) -> None:
     """Write a collection's trajectories as JSON lines."""
     from trainer.folder import RunFolder
 
-    with RunFolder(run).store() as store:
-        counts = store.require(collection)
+    with RunFolder(run, store).store() as opened:
+        counts = opened.require(collection)
         if not (counts.kept or everything):
             detail = f"none of the {counts.finished} trajectories of {collection!r} was kept for training; --all writes them"
             raise RestepError("data_not_found", detail)
-        written = store.export_jsonl(collection, path, kept=None if everything else True)
+        written = opened.export_jsonl(collection, path, kept=None if everything else True)
     Console().print(f"{written} trajectories in {path}")
 
 
@@ -242,6 +252,7 @@ def verify(
     run: RunPath,
     collection: Collection,
     url: Annotated[str, typer.Option(help="an environment server")],
+    store: Store = None,
 ) -> None:
     """Replay stored trajectories against a server: every observation and score must come again."""
     from trainer.folder import RunFolder
@@ -250,7 +261,7 @@ def verify(
 
     console = Console()
     with _interruptible(), bar(f"replaying {collection}", console) as report:
-        count = asyncio.run(verify_collection(RunFolder(run).store(), collection, url, report))
+        count = asyncio.run(verify_collection(RunFolder(run, store).store(), collection, url, report))
     console.print(f"{count} trajectories replayed, every observation and score the same")
 
 
@@ -267,10 +278,15 @@ def pretrain(
         run(pretrain_config(out, settings or []))
 
 
+def _laid(settings: list[str] | None, store: str | None) -> list[str]:
+    """What is laid over a recipe, in the form of ``--set``."""
+    return [*(settings or []), *([f"store={json.dumps(store)}"] if store else [])]
+
+
 def _with_experiment(
     recipe: str,
     runs: Path,
-    settings: list[str] | None,
+    settings: list[str],
     work: Callable[[Experiment], Coroutine[Any, Any, object]],
     *,
     trains: bool = True,
@@ -278,7 +294,7 @@ def _with_experiment(
     with _interruptible():  # which takes its time to import
         from trainer.recipe import load_recipe
 
-        chosen = load_recipe(recipe, settings or [])  # before PyTorch is imported: a wrong recipe is refused at once
+        chosen = load_recipe(recipe, settings)  # before PyTorch is imported: a wrong recipe is refused at once
         if trains:
             from trainer.preflight import check_checkpoints
 

@@ -1,7 +1,9 @@
 """The folder of a run: which recipe owns it, where its parts lie, and how long each stage took.
 
 ``runs/<name>/`` holds ``recipe.json``, ``trajectories.db``, ``arms/<arm>/``, ``teacher/``, ``logs/``, ``results.json``
-and ``report.html``. A folder belongs to the recipe that began it: another one would mix data of two experiments.
+and ``report.html``. A folder belongs to the recipe that began it: another one would mix data of two experiments. The
+trajectories may be in a store that several experiments share instead, there under the recipe's name, which belongs to
+one recipe as well.
 """
 
 from __future__ import annotations
@@ -17,25 +19,13 @@ import orjson
 from shared.errors import RestepError
 from shared.store import TrajectoryStore
 from trainer.files import write_whole
-from trainer.finetune_config import HOW
-from trainer.recipe import Recipe, read_recipe
+from trainer.identity import difference
+from trainer.recipe import Recipe, check_store, read_recipe
 
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
 TIMES_FILE: Final = "seconds.json"
 TEACHER_FOLDER: Final = "teacher"
-_MOVABLE_OF_ENDPOINT: Final = ("url", "key_env", "key_file", "concurrency", "timeout", "patience")
-_MOVABLE: Final = (
-    "description",
-    "agent",
-    "environments.*.url",
-    "environments.*.workers",
-    *(f"{stage}.collection.lease_seconds" for stage in ("golden", "reflected", "evaluation")),
-    *(f"finetune.{field}" for field in HOW),
-    *(f"{who}.endpoint.{field}" for who in ("golden", "teacher") for field in _MOVABLE_OF_ENDPOINT),
-    *(f"{who}.{field}" for who in ("golden", "teacher") for field in ("budget", "prices")),
-)
-"""Fields that may change between two starts of one run: they say where it runs and what it may cost, not what it is."""
 
 Stage = Literal["golden", "reflected", "imported", "unverified", "evaluation"]
 
@@ -48,22 +38,25 @@ def collection_name(stage: Stage, environment: str, arm: str | None = None) -> s
 class RunFolder:
     """The files of one run."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, store: str | None = None) -> None:
+        """``store``: where the trajectories are, in place of what the recipe says."""
+        self.path, self._store = path, store
 
     @classmethod
     def claim(cls, recipe: Recipe, runs: Path) -> RunFolder:
-        """The recipe's folder, made when it is not there.
+        """The recipe's folder, made when it is not there, and the recipe's name in a shared store.
 
-        Raises ``invalid_recipe`` with the field named when another recipe began it, ``store_failed`` when it cannot
-        be written.
+        A recipe that names no store goes on in the one where it was. Raises ``invalid_recipe`` with the field named when
+        another recipe began it, ``store_failed`` when it cannot be written.
         """
         folder = cls(runs / recipe.name)
         wanted = recipe.model_dump(mode="json")
         begun = folder._json(RECIPE_FILE)
-        if begun and (difference := _first_difference(_identity(begun), _identity(wanted))):
-            detail = f"{folder.path} was begun {difference}; give the run another name, or remove it"
-            raise RestepError("invalid_recipe", detail)
+        if begun and (other := difference(begun, wanted)):
+            raise RestepError("invalid_recipe", f"{folder.path} was begun {other}; give the run another name, or remove it")
+        wanted["store"] = wanted["store"] or begun.get("store")
+        if wanted["store"] is not None:
+            _enter(wanted["store"], recipe.name, wanted)
         folder._write(RECIPE_FILE, wanted)
         return folder
 
@@ -82,10 +75,16 @@ class RunFolder:
         return self.path / "arms" / name
 
     def store(self) -> TrajectoryStore:
-        """The run's trajectories. Raises ``data_not_found`` for a folder that is no run."""
-        if not (self.path / RECIPE_FILE).is_file():
+        """The run's trajectories. Raises ``data_not_found`` for a folder that is no run, unless it is told a store."""
+        body = self._json(RECIPE_FILE)
+        if self._store:
+            check_store(self._store)
+        elif not body:
             raise RestepError("data_not_found", f"{self.path} is no run's folder")
-        return TrajectoryStore(self.path / STORE_FILE)
+        own, store = self.path / STORE_FILE, self._store or body.get("store")
+        if store is None or Path(store).resolve() == own.resolve():
+            return TrajectoryStore(own)
+        return TrajectoryStore(store, namespace=body.get("name", self.path.name))
 
     def recipe(self, settings: Sequence[str] = ()) -> Recipe:
         """The recipe that owns the run, with settings laid over it. Raises ``data_not_found``, ``invalid_recipe``."""
@@ -133,31 +132,9 @@ class RunFolder:
         write_whole(self.path / name, orjson.dumps(body, option=orjson.OPT_INDENT_2))
 
 
-def _identity(fields: dict[str, Any], path: Sequence[str] = ()) -> dict[str, Any]:
-    """A recipe's fields without those that may change."""
-    return {
-        field: _identity(cast(dict[str, Any], value), [*path, field]) if isinstance(value, dict) else value
-        for field, value in fields.items()
-        if not any(_covers(movable.split("."), [*path, field]) for movable in _MOVABLE)
-    }
-
-
-def _covers(pattern: list[str], path: list[str]) -> bool:
-    return len(pattern) == len(path) and all(one in ("*", two) for one, two in zip(pattern, path, strict=True))
-
-
-def _first_difference(begun: dict[str, Any], wanted: dict[str, Any], path: str = "") -> str | None:
-    """``with another evaluation.seed (1, not 2)``; None where there is no difference."""
-    for key in [*wanted, *(begun.keys() - wanted.keys())]:
-        where = f"{path}{key}"
-        if key not in begun:
-            return f"without {where}"
-        if key not in wanted:
-            return f"with {where}"
-        one, two = begun[key], wanted[key]
-        if isinstance(one, dict) and isinstance(two, dict):
-            if found := _first_difference(cast(dict[str, Any], one), cast(dict[str, Any], two), f"{where}."):
-                return found
-        elif one != two:
-            return f"with another {where} ({one}, not {two})"
-    return None
+def _enter(store: str, name: str, wanted: dict[str, Any]) -> None:
+    """Take a name in a shared store. Raises ``invalid_recipe`` when another recipe has it, with the field named."""
+    with TrajectoryStore(store) as opened:
+        where, begun = opened.url, orjson.loads(opened.begin(name, orjson.dumps(wanted).decode()))
+    if other := difference(begun, wanted):
+        raise RestepError("invalid_recipe", f"{name!r} was begun {other} in {where}; give the run another name")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 import yaml
-from pydantic import Field, ValidationError, field_serializer, model_validator
+from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
 
 from shared.errors import RestepError
+from shared.store.address import PASSWORD_FILE, names_password
 from trainer.evaluate import EvaluateConfig
 from trainer.finetune_config import FinetuneConfig, FinetuneOptions, LeftOut, WeightOptions
 from trainer.golden import GoldenConfig
@@ -39,6 +40,8 @@ Addresses = str | Annotated[list[str], Field(min_length=1)]
 
 EMBEDDED: Final = "embedded"
 """The data that comes with an environment."""
+
+_NO_PASSWORD: Final = f"a password stands in no recipe and no command: {PASSWORD_FILE} names its file, or PGPASSFILE"
 
 PACKAGED: Final = resources.files("trainer") / "recipes"
 
@@ -107,6 +110,11 @@ class Recipe(Options):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the folder under runs/")
     description: str = ""
+    store: str | None = Field(
+        default=None,
+        description="where trajectories are kept, a path or a database's URL, which experiments and machines may share; "
+        "runs/<name>/trajectories.db when None",
+    )
     seed: int = Field(default=0, description="seed of training and sampling")
     base: str = Field(default="base", description="the student before training: a checkpoint folder, a name, or `base`")
     environments: dict[EnvironmentName, EnvironmentOptions] = Field(min_length=1, description="where the agent acts, by name")
@@ -163,6 +171,13 @@ class Recipe(Options):
             if name in self.lineage(other):
                 raise ValueError(f"arms.{name}.{field}: {other!r} would have to be trained before itself")
 
+    @field_validator("store")
+    @classmethod
+    def _without_password(cls, store: str | None) -> str | None:
+        if store and names_password(store):
+            raise ValueError(_NO_PASSWORD)
+        return store or None
+
     @model_validator(mode="after")
     def _named(self) -> Self:
         for field in ("student", "reference"):
@@ -206,6 +221,12 @@ def read_recipe(fields: dict[str, Any], settings: Sequence[str] = ()) -> Recipe:
         where = ".".join(map(str, first["loc"]))
         why = first["msg"].removeprefix("Value error, ")
         raise RestepError("invalid_recipe", f"{where}: {why}" if where else why) from None
+
+
+def check_store(store: str) -> None:
+    """Raise ``invalid_recipe`` for the address of a store that holds a password."""
+    if names_password(store):
+        raise RestepError("invalid_recipe", f"store: {_NO_PASSWORD}")
 
 
 def packaged_recipes() -> list[str]:

@@ -18,6 +18,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from shared.store.address import PASSWORD_FILE
+
 _NAME = "restep"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -42,18 +44,17 @@ class PostgresServer:
         found = programs()
         assert found is not None
         self._programs, self._folder, self._data = found, folder, folder / "data"
-        self.password = secrets.token_hex(8)
+        self.secret = folder / "password"
         self.port = _free_port()
         self._numbers = count()
 
     def __enter__(self) -> Self:
-        secret = self._folder / "password"
-        secret.write_text(self.password)
+        self.secret.write_text(secrets.token_hex(8))
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
-            for path in (self._folder, secret):
+            for path in (self._folder, self.secret):
                 os.chown(path, user.pw_uid, user.pw_gid)
-        arguments = ["--username", _NAME, "--pwfile", str(secret), "--auth=scram-sha-256", "--no-sync", "--locale=C.UTF-8"]
+        arguments = ["--username", _NAME, "--pwfile", str(self.secret), "--auth=scram-sha-256", "--no-sync", "--locale=C.UTF-8"]
         self._run("initdb", "--pgdata", str(self._data), "--encoding=UTF8", *arguments)
         self.start()
         return self
@@ -71,15 +72,14 @@ class PostgresServer:
         """End it; ``immediate`` is what a crash leaves behind."""
         self._run("pg_ctl", "stop", "-w", "-D", str(self._data), "-m", mode)
 
-    def url(self, schema: str = "public", *, password: bool = True) -> str:
-        """Where a schema is, which for a store is as good as a database of its own."""
-        who = f"{_NAME}:{self.password}" if password else _NAME
-        return f"postgresql://{who}@127.0.0.1:{self.port}/postgres?options=-csearch_path%3D{schema}"
+    def url(self, schema: str = "public") -> str:
+        """Where a schema is, which for a store is as good as a database of its own; the password is in ``secret``."""
+        return f"postgresql://{_NAME}@127.0.0.1:{self.port}/postgres?options=-csearch_path%3D{schema}"
 
     def new_schema(self) -> str:
         """An empty schema; returns its URL. Made in no time, unlike a database, which is a thousand files."""
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self.url(), autocommit=True) as connection:
+        with psycopg.connect(self.url(), password=self.secret.read_text(), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return self.url(name)
 
@@ -101,11 +101,16 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="session")
 def postgres() -> Generator[PostgresServer]:
-    """A server for all tests of the session; skips where none is installed."""
+    """A server for all tests of the session, its password where stores look for it; skips where none is installed."""
     if programs() is None:
         pytest.skip("no PostgreSQL server on this machine (Debian's package postgresql)")
     # Not below pytest's own folder, into which only its user may look.
-    with tempfile.TemporaryDirectory(prefix="restep-postgres-") as folder, PostgresServer(Path(folder)) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="restep-postgres-") as folder,
+        PostgresServer(Path(folder)) as server,
+        pytest.MonkeyPatch.context() as variables,
+    ):
+        variables.setenv(PASSWORD_FILE, str(server.secret))
         yield server
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import RestepError
+from tests.support.documents import make_trajectory
 from trainer.folder import RunFolder, collection_name
 from trainer.recipe import load_recipe
 
@@ -93,3 +94,49 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None
     with pytest.raises(RestepError) as caught:
         RunFolder.claim(load_recipe("demo"), tmp_path / "file")
     assert caught.value.code == "store_failed"
+
+
+def test_experiments_share_a_store_by_their_names(tmp_path: Path, place: str) -> None:
+    for name in ("one", "two"):
+        folder = RunFolder.claim(load_recipe("demo", [f"name={name}", f"store='{place}'"]), tmp_path)
+        with folder.store() as store:
+            assert store.runs() == []
+            store.commit(make_trajectory(name, run="golden/sciworld"), kept=True)
+            assert [one.task.id for one in store.trajectories("golden/sciworld")] == [name]
+    with RunFolder(tmp_path / "two").store() as store:
+        assert store.runs() == ["golden/sciworld"]
+    with RunFolder(tmp_path / "on-another-machine" / "two", place).store() as store:
+        assert [one.task.id for one in store.trajectories("golden/sciworld")] == ["two"]
+
+
+def test_a_shared_store_knows_the_recipe_that_began_it(tmp_path: Path, place: str) -> None:
+    store = f"store='{place}'"
+    RunFolder.claim(load_recipe("demo", [store]), tmp_path / "here")
+    RunFolder.claim(load_recipe("demo", [store, "environments.sciworld.workers=7"]), tmp_path / "there")
+    with pytest.raises(RestepError, match=r"'demo' was begun with another seed \(0, not 7\)") as caught:
+        RunFolder.claim(load_recipe("demo", [store, "seed=7"]), tmp_path / "elsewhere")
+    assert caught.value.code == "invalid_recipe"
+    RunFolder.claim(load_recipe("demo", [store]), tmp_path / "elsewhere")
+
+
+def test_a_run_stays_in_its_store_until_another_is_named(tmp_path: Path) -> None:
+    shared = str(tmp_path / "shared.db")
+    RunFolder.claim(load_recipe("demo", [f"store={shared}"]), tmp_path)
+    folder = RunFolder.claim(load_recipe("demo"), tmp_path)
+    with folder.store() as store:
+        assert store.url.endswith("shared.db")
+    own = folder.path / "trajectories.db"
+    folder = RunFolder.claim(load_recipe("demo", [f"store={own}"]), tmp_path)
+    with folder.store() as store:
+        store.commit(make_trajectory(run="golden/sciworld"), kept=True)
+    with RunFolder(folder.path, str(own)).store() as store:
+        assert store.runs() == ["golden/sciworld"]
+
+
+def test_no_password_is_written_into_a_run(tmp_path: Path) -> None:
+    address = "postgresql://me:sesame@127.0.0.1:1/db"
+    with pytest.raises(RestepError, match="store: a password stands in no recipe") as caught:
+        load_recipe("demo", [f"store={address}"])
+    assert "sesame" not in caught.value.detail
+    with pytest.raises(RestepError, match="store: a password stands in no recipe"):
+        RunFolder(tmp_path, address).store()
