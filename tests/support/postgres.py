@@ -72,6 +72,11 @@ class PostgresServer:
         """End it; ``immediate`` is what a crash leaves behind."""
         self._run("pg_ctl", "stop", "-w", "-D", str(self._data), "-m", mode)
 
+    @property
+    def password(self) -> str:
+        """What its user is asked for."""
+        return self.secret.read_text()
+
     def url(self, schema: str = "public") -> str:
         """Where a schema is, which for a store is as good as a database of its own; the password is in ``secret``."""
         return f"postgresql://{_NAME}@127.0.0.1:{self.port}/postgres?options=-csearch_path%3D{schema}"
@@ -79,7 +84,7 @@ class PostgresServer:
     def new_schema(self) -> str:
         """An empty schema; returns its URL. Made in no time, unlike a database, which is a thousand files."""
         name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self.url(), password=self.secret.read_text(), autocommit=True) as connection:
+        with psycopg.connect(self.url(), password=self.password, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return self.url(name)
 

@@ -37,7 +37,7 @@ async def agent(tmp_path: Path) -> AsyncGenerator[list[str]]:
         yield [url, checkpoint]
 
 
-async def start(kind: str, server: str, database: Path, agent: Sequence[str] = ()) -> Process:
+async def start(kind: str, server: str, database: str | Path, agent: Sequence[str] = ()) -> Process:
     program = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     script = str(ROOT / "tests/support/collector.py")
     return await asyncio.create_subprocess_exec(
