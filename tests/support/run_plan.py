@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from pydantic import BaseModel
@@ -51,11 +52,11 @@ class Plan(BaseModel):
         return self.model_copy(update={"environment": environment, "agent": agent or self.agent})
 
 
-async def carry_out(plan: Plan) -> Collected:
-    """Collect what the plan's store lacks."""
+async def carry_out(plan: Plan, clock: Callable[[], float] | None = None) -> Collected:
+    """Collect what the plan's store lacks; leases of units run by ``clock`` where one is given."""
     retry = RetryPolicy(patience=plan.patience)
     async with AsyncExitStack() as stack:
-        store = stack.enter_context(TrajectoryStore(plan.store))
+        store = stack.enter_context(TrajectoryStore(plan.store, clock=clock))
         environment = await stack.enter_async_context(EnvironmentClient(plan.environment, retry=retry))
         tasks = await select_tasks(environment, plan.tasks)
         collection = CollectionConfig(attempts=plan.attempts, concurrency=plan.concurrency)

@@ -1,4 +1,4 @@
-"""Clocks that jump, forward beyond every lease and back."""
+"""Clocks that jump, forward beyond every lease and back: of sessions on a server, of units in the store."""
 
 from __future__ import annotations
 
@@ -46,4 +46,27 @@ async def test_leases_of_sessions(houses: Plan, unbroken: Unbroken) -> None:
             now -= 86_400
             await collecting
             assert service.tally.sessions_expired >= 3
+            assert_same_run(store, expected)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -86_400.0], ids=["forward", "back"])
+async def test_leases_of_units(houses: Plan, unbroken: Unbroken, place: str, jump: float) -> None:
+    """Two drivers; the clock jumps whenever the second one looks at it, so that it takes over what the first still plays."""
+    houses = houses.model_copy(update={"attempts": 2})
+    expected = await asyncio.to_thread(unbroken, houses)
+    now = 1e9
+
+    def jumping() -> float:
+        nonlocal now
+        now += jump
+        return now
+
+    app = create_app(AlfWorld(embedded_library, DirectEngine()), EnvironmentSettings(expert=True))
+    service: Service = app.state.service
+    async with live(app) as url:
+        shared = houses.into(place).through(url)
+        with TrajectoryStore(place) as store:
+            done = await asyncio.gather(carry_out(shared, lambda: now), carry_out(shared, jumping))
+            assert service.tally.sessions_created > 24, "no lease was lost"
+            assert sum(one.finished for one in done) == 24, "each was handed in once"
             assert_same_run(store, expected)
