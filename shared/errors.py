@@ -33,6 +33,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "head_too_large": ErrorKind(431, "The request line and headers are larger than this server accepts"),
     "action_too_large": ErrorKind(413, "The action is longer than this server accepts"),
     "unauthorized": ErrorKind(401, "A valid bearer token is required"),
+    "foreign_page": ErrorKind(403, "The request comes from a page of another server"),
     "foreign_host": ErrorKind(421, "The server does not answer to this name"),
     "route_not_found": ErrorKind(404, "No such route"),
     "method_not_allowed": ErrorKind(405, "The route does not take this method"),

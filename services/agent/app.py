@@ -16,6 +16,7 @@ from services.agent.routes import openai, react
 from services.agent.service import AgentService
 from services.agent.settings import AgentSettings
 from services.http.assembly import assemble
+from services.http.foreign import is_local
 from shared.agent_protocol import LoadCheckpoint, ReactStepRequest
 from shared.errors import RestepError
 from shared.serving import bind, new_event_loop, serve
@@ -39,6 +40,7 @@ def create_app(settings: AgentSettings, backend: Backend | None = None, *, wait:
         description="ReAct steps of a language model, ids in and ids out, and the OpenAI routes. Errors are problem details.",
         tokens=settings.tokens(),
         wait=wait,
+        plain_names=is_local(settings.host),
         translators=(OpenAiErrors,),
     )
 

@@ -13,6 +13,7 @@ from services.envserver.routes import environment as environment_routes
 from services.envserver.routes import sessions, steps
 from services.envserver.service import Service
 from services.http.assembly import assemble
+from services.http.foreign import is_local
 from shared.environment import Environment
 from shared.protocol import BatchRequest, CreateNamedSession, CreateSession, ForkRequest, StepRequest
 from shared.settings import EnvironmentSettings
@@ -49,6 +50,7 @@ def create_app(
         description="Plays episodes of one benchmark over HTTP. Errors are RFC 9457 problem details.",
         tokens=settings.tokens(),
         wait=wait,
+        plain_names=is_local(settings.host),
         public=public,
     )
     app.state.agentgym = agentgym.Slots()

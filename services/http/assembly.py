@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from services.http import probes
 from services.http.auth import Allows, BearerAuth
 from services.http.boundary import ProblemBoundary, install_handlers
+from services.http.foreign import NoForeignPages
 from services.http.latency import MeasureRequests
 from services.http.limits import BodyLimit
 from services.http.probes import Observed
@@ -51,9 +52,9 @@ def assemble(
     description: str,
     tokens: Tokens | None,
     wait: bool,
+    plain_names: bool,
     public: Sequence[APIRouter] = (),
     also: Allows | None = None,
-    guards: Sequence[Layer] = (),
     translators: Sequence[Layer] = (),
     docs: bool = True,
 ) -> FastAPI:
@@ -61,9 +62,9 @@ def assemble(
 
     Its lifespan starts and stops the service. With ``wait`` nothing is answered before it is loaded; without, probes
     answer meanwhile. ``bodies`` are the models that routes read by hand, for OpenAPI; ``public`` are routers of pages
-    without secrets, answered without a token; ``also`` says who else is. ``guards`` are ASGI layers that refuse requests,
-    ``translators`` those that say answers in another protocol's words. ``docs`` offers the page over OpenAPI, which
-    loads its script from elsewhere.
+    without secrets, answered without a token; ``also`` says who else is. ``plain_names``: without tokens no domain is
+    answered to. ``translators`` are ASGI layers that say answers in another protocol's words. ``docs`` offers the page
+    over OpenAPI, which loads its script from elsewhere.
     """
 
     @asynccontextmanager
@@ -90,8 +91,8 @@ def assemble(
     app.add_middleware(BodyLimit)  # the innermost first
     if tokens is not None:
         app.add_middleware(BearerAuth, tokens=tokens, public=_paths(public), also=also)
-    for guard in guards:
-        app.add_middleware(guard)
+    else:
+        app.add_middleware(NoForeignPages, plain_names=plain_names)
     app.add_middleware(ProblemBoundary)
     for translator in translators:
         app.add_middleware(translator)

@@ -10,7 +10,6 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.http.assembly import assemble
-from services.http.hosts import PlainNames
 from services.viewer.layers import ProblemPages, SafeHeaders
 from services.viewer.login import Login
 from services.viewer.metrics import Metrics
@@ -38,9 +37,9 @@ def create_app(settings: ViewerSettings, *, wait: bool = True) -> FastAPI:
         description="Runs, their progress and their trajectories, for people; the same as JSON below /api.",
         tokens=tokens,
         wait=wait,
+        plain_names=True,
         public=(entry.router,),
         also=None if login is None else login.allows,
-        guards=() if login else (PlainNames,),
         translators=(partial(ProblemPages, pages=pages), SafeHeaders),
         docs=False,
     )

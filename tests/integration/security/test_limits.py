@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.integration.security.conftest import CAPACITY, OTHER, PER_CLIENT, SECRET, Subject, bearing, problem
 from tests.support.server import ServerProcess
@@ -131,3 +133,22 @@ async def test_an_address_is_what_a_trusted_proxy_tells(trusted: str) -> None:
                 headers = {"x-forwarded-for": host}
                 last = await client.post("/v1/sessions", headers=headers, json={"task_id": "cellar/1"})
     assert last.status_code == (201 if trusted else 429)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "status"),
+    [
+        ({"origin": "https://attacker.example"}, "foreign_page", 403),
+        ({"origin": "null"}, "foreign_page", 403),
+        ({"host": "attacker.example", "origin": "http://attacker.example"}, "foreign_host", 421),
+        ({"host": "attacker.example:8003"}, "foreign_host", 421),
+    ],
+)
+async def test_a_page_of_somebody_else_reaches_no_open_server(headers: dict[str, str], code: str, status: int) -> None:
+    with ServerProcess(["tests/support/cellar.py", "0"]) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+            problem(await client.post("/v1/sessions", headers=headers, json={"task_id": "cellar/1"}), code, status)
+            with pytest.raises(InvalidStatus, match="403"):
+                await connect(f"ws://127.0.0.1:{server.port}/ws", proxy=None, additional_headers={"Origin": "null"})
+            own = {"origin": server.url}
+            assert (await client.post("/v1/sessions", headers=own, json={"task_id": "cellar/1"})).status_code == 201

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.http.hosts import is_plain
+from services.http.foreign import is_local, is_plain
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,11 @@ def test_addresses_and_plain_names_are_answered(host: str) -> None:
 )
 def test_domains_are_not(host: str) -> None:
     assert not is_plain(host)
+
+
+LISTENING = {"127.0.0.1": True, "localhost": True, "::1": True, "0.0.0.0": False, "::": False, "a.b": False}
+
+
+@pytest.mark.parametrize(("host", "local"), LISTENING.items())
+def test_a_server_is_local_that_only_this_machine_reaches(host: str, local: bool) -> None:
+    assert is_local(host) == local
