@@ -190,11 +190,12 @@ class Experiment:
         example = load_card(self.folder.arm(arm.matched)) if arm.matched else None
         tokens = example.trained_tokens_seen if example else None
         config = self.recipe.finetune_config(arm, self._checkpoint(arm.start), self.folder.arm(name), tokens)
-        if load_card(self.folder.arm(name)) is not None:
-            return await finetune_in_thread(config, trajectories)  # checks that it was trained so
-        self._warn_of_gaps(name, sources)
-        with self.folder.timed(f"train {name}"), training_bar(f"training {name}", self.console) as report:
-            return await finetune_in_thread(config, trajectories, report)
+        async with self.folder.turn(f"train {name}"):
+            if load_card(self.folder.arm(name)) is not None:
+                return await finetune_in_thread(config, trajectories)  # checks that it was trained so
+            self._warn_of_gaps(name, sources)
+            with self.folder.timed(f"train {name}"), training_bar(f"training {name}", self.console) as report:
+                return await finetune_in_thread(config, trajectories, report)
 
     async def evaluate(self, name: str) -> dict[str, Evaluation]:
         """Play the held-out tasks of every environment with an arm's model, or with the untrained base."""

@@ -8,9 +8,10 @@ one recipe as well.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -21,6 +22,7 @@ from shared.store import TrajectoryStore
 from trainer.files import write_whole
 from trainer.identity import difference
 from trainer.recipe import Recipe, check_store, read_recipe
+from trainer.turns import turn
 
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
@@ -110,6 +112,11 @@ class RunFolder:
             seconds = self.seconds()
             seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - began, 1)
             self._write(TIMES_FILE, seconds)
+
+    def turn(self, work: str) -> AbstractAsyncContextManager[None]:
+        """Waits until no other process does this work in this folder. Ranks of one training do it together."""
+        together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        return nullcontext() if together else turn(self.path / "locks" / work)
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every stage so far, restarts included."""
