@@ -34,9 +34,10 @@ def sciworld() -> Generator[Mortal]:
 
 @pytest.fixture(scope="session")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Generator[Mortal]:
-    """The embedded back end; what it serves as it starts is another checkpoint than the one that is asked for."""
+    """The embedded back end, with room for two requests; it begins with another checkpoint than is asked for later."""
     other = tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "other", context=2048)
-    with Mortal("agent", "--checkpoint", str(other)) as server:
+    settings = {"RESTEP_MAX_BATCH": "1", "RESTEP_QUEUE": "1"}
+    with Mortal("agent", "--checkpoint", str(other), settings=settings) as server:
         yield server
 
 
@@ -91,14 +92,14 @@ def recipe_of(plan: Plan, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unbroken]:
-    """What a collection gives that nothing happens to; carried out once."""
+    """What a collection gives that nothing happens to, one episode after the other; carried out once."""
     folder, stores = tmp_path_factory.mktemp("unbroken"), dict[str, TrajectoryStore]()
 
     def of(plan: Plan) -> TrajectoryStore:
-        what = plan.model_dump_json(include={"tasks", "episode", "attempts", "agent"})
+        what = plan.model_dump_json(include={"tasks", "episode", "attempts", "checkpoint"})
         if what not in stores:
             path = folder / f"{len(stores)}.db"
-            asyncio.run(carry_out(plan.into(path)))
+            asyncio.run(carry_out(plan.into(path).model_copy(update={"concurrency": 1})))
             stores[what] = TrajectoryStore(path)
         return stores[what]
 

@@ -121,6 +121,15 @@ async def _drip(port: int, request: bytes) -> None:
         await asyncio.sleep(60)
 
 
+async def test_a_full_agent(agent: Mortal, lessons: Plan, unbroken: Unbroken) -> None:
+    expected = await asyncio.to_thread(unbroken, lessons)
+    await carry_out(lessons)
+    async with httpx.AsyncClient(base_url=agent.url) as client:
+        assert 'status="429"' in (await client.get("/metrics")).text
+    with TrajectoryStore(lessons.store) as store:
+        assert_same_run(store, expected)
+
+
 @pytest.fixture(scope="module")
 def narrow() -> Iterator[Mortal]:
     """Two sessions and one step at a time, and short leases."""
@@ -129,7 +138,7 @@ def narrow() -> Iterator[Mortal]:
         yield server
 
 
-async def test_a_full_queue(narrow: Mortal, houses: Plan, unbroken: Unbroken, tmp_path: Path) -> None:
+async def test_a_full_server(narrow: Mortal, houses: Plan, unbroken: Unbroken, tmp_path: Path) -> None:
     """More clients than places: each comes back when it is told to. Then a driver dies and its sessions hold all places."""
     expected = await asyncio.to_thread(unbroken, houses)
     crowded = houses.through(narrow.url).model_copy(update={"concurrency": 6})
