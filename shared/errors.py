@@ -86,6 +86,8 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "unsuitable_template": ErrorKind(422, "The chat template cannot be rendered append-only"),
     "store_failed": ErrorKind(500, "The trajectory store cannot be read or written"),
     "port_in_use": ErrorKind(409, "The port is in use"),
+    "code_differs": ErrorKind(409, "Another version of restep is at work elsewhere"),
+    "worker_lost": ErrorKind(503, "A worker died again and again", retryable=True),
     "missing_extra": ErrorKind(500, "An optional part of restep is not installed"),
 }
 

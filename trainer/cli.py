@@ -23,6 +23,7 @@ from shared.errors import RestepError
 from trainer.data_cli import data_app
 
 if TYPE_CHECKING:
+    from trainer.distributed import Executor
     from trainer.experiment import Experiment
     from trainer.peers.intake import Intake
 
@@ -57,6 +58,11 @@ Store = Annotated[
     str | None,
     typer.Option(envvar="RESTEP_STORE", help="where trajectories are kept, a path or URL to share [as before, or in the run]"),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", help="play on a Ray cluster: its address, or `auto` for this machine's, which is started if need be"),
+]
+RayActors = Annotated[int | None, typer.Option(min=1, help="workers on Ray, each with many episodes [one a processor]")]
 RunPath = Annotated[Path, typer.Argument(help="a run's folder, e.g. runs/demo")]
 Collection = Annotated[str, typer.Argument(help="golden/sciworld, reflected/sciworld, evaluation/step/sciworld or the like")]
 
@@ -118,21 +124,42 @@ def demo(runs: Runs = Path("runs"), settings: Settings = None, store: Store = No
 
 
 @app.command()
-def experiment(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
+def experiment(
+    recipe: Recipe,
+    runs: Runs = Path("runs"),
+    settings: Settings = None,
+    store: Store = None,
+    ray: Ray = None,
+    ray_actors: RayActors = None,
+) -> None:
     """Collect, train the arms, evaluate, and write the table. Goes on where it stopped."""
-    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.run())
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.run(), ray, ray_actors)
 
 
 @collect_app.command("golden")
-def collect_golden(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
+def collect_golden(
+    recipe: Recipe,
+    runs: Runs = Path("runs"),
+    settings: Settings = None,
+    store: Store = None,
+    ray: Ray = None,
+    ray_actors: RayActors = None,
+) -> None:
     """Golden trajectories of a recipe's training tasks, by the expert of each environment."""
-    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.golden())
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.golden(), ray, ray_actors)
 
 
 @collect_app.command("reflected")
-def collect_reflected(recipe: Recipe, runs: Runs = Path("runs"), settings: Settings = None, store: Store = None) -> None:
+def collect_reflected(
+    recipe: Recipe,
+    runs: Runs = Path("runs"),
+    settings: Settings = None,
+    store: Store = None,
+    ray: Ray = None,
+    ray_actors: RayActors = None,
+) -> None:
     """Self-reflected trajectories on U2 of each environment: the student acts, the teacher judges and repairs."""
-    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.reflected())
+    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.reflected(), ray, ray_actors)
 
 
 @app.command("import")
@@ -187,9 +214,12 @@ def evaluate(
     runs: Runs = Path("runs"),
     settings: Settings = None,
     store: Store = None,
+    ray: Ray = None,
+    ray_actors: RayActors = None,
 ) -> None:
     """Play a recipe's held-out tasks, of each environment, with one of its models."""
-    _with_experiment(recipe, runs, _laid(settings, store), lambda experiment: experiment.evaluate(arm), trains=False)
+    laid = _laid(settings, store)
+    _with_experiment(recipe, runs, laid, lambda experiment: experiment.evaluate(arm), ray, ray_actors, trains=False)
 
 
 @report_app.command(PAGE, hidden=True)
@@ -288,6 +318,8 @@ def _with_experiment(
     runs: Path,
     settings: list[str],
     work: Callable[[Experiment], Coroutine[Any, Any, object]],
+    ray: str | None = None,
+    ray_actors: int | None = None,
     *,
     trains: bool = True,
 ) -> None:
@@ -299,14 +331,19 @@ def _with_experiment(
             from trainer.preflight import check_checkpoints
 
             check_checkpoints(chosen)
+        from trainer.distributed import Here, RayCluster
         from trainer.experiment import Experiment
 
-        async def run() -> None:
+        async def run(executor: Executor) -> None:
             follower = os.environ.get("RANK", "0") != "0"  # of the processes that a launcher started, the first one speaks
-            async with Experiment(chosen, runs, Console(quiet=follower)) as experiment:
+            async with Experiment(chosen, runs, Console(quiet=follower), executor) as experiment:
                 await work(experiment)
 
-        asyncio.run(run())
+        if ray is None:
+            asyncio.run(run(Here()))
+        else:
+            with RayCluster(ray, ray_actors) as cluster:
+                asyncio.run(run(cluster))
 
 
 @contextmanager

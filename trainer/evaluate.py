@@ -27,7 +27,7 @@ from trainer.bootstrap import (
     stratified_difference,
     stratified_mean,
 )
-from trainer.collection import CollectionConfig, Episode, Played, collect
+from trainer.collection import Collected, CollectionConfig, Episode, Played, collect
 from trainer.options import Options
 from trainer.progress import Report
 from trainer.rollout import Draft, EpisodeConfig, Player, SamplingConfig, play
@@ -135,6 +135,23 @@ async def evaluate(
     engine or checkpoint; ``data_not_found`` when no episode could be played; see :func:`trainer.collection.collect` for
     the rest.
     """
+    await collect_evaluation(run, tasks, environment, student, store, episode, config, report, layout=layout)
+    return await asyncio.to_thread(summarise, run, tasks, store, config)
+
+
+async def collect_evaluation(
+    run: str,
+    tasks: Sequence[TaskInfo],
+    environment: EnvironmentClient,
+    student: Player,
+    store: TrajectoryStore,
+    episode: EpisodeConfig,
+    config: EvaluateConfig,
+    report: Report | None = None,
+    *,
+    layout: Layout = "turn",
+) -> Collected:
+    """The episodes of an evaluation, without its figures; see :func:`evaluate`."""
     info = await environment.info()
     await check_run(store, run, info, episode, layout, "student", await student.author())
 
@@ -144,8 +161,7 @@ async def evaluate(
             cause = await play(played, draft, student.begin(draft, unit.attempt), "student")
         return Played(draft.finish(unit.run, cause), kept=False)
 
-    await collect(run, tasks, play_unit, store, config.collection, report)
-    return await asyncio.to_thread(summarise, run, tasks, store, config)
+    return await collect(run, tasks, play_unit, store, config.collection, report)
 
 
 def summarise(run: str, tasks: Sequence[TaskInfo], store: TrajectoryStore, config: EvaluateConfig) -> Evaluation:

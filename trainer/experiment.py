@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -18,19 +17,21 @@ from typing import Self
 from rich.console import Console
 
 from shared.errors import RestepError
-from shared.protocol import EnvironmentInfo
+from shared.protocol import EnvironmentInfo, TaskInfo
 from trainer.collection import Collected
-from trainer.evaluate import Evaluation, evaluate
+from trainer.distributed import Executor, Here
+from trainer.evaluate import EvaluateConfig, Evaluation, summarise
 from trainer.finetune import FinetuneResult, finetune_in_thread, load_card
 from trainer.folder import RunFolder, collection_name
-from trainer.golden import collect_golden
+from trainer.golden import GoldenConfig
+from trainer.order import Order, StudentOrder, TeacherOrder, store_address
 from trainer.peers.conversation import entries
 from trainer.peers.intake import Intake, Target, import_entries
 from trainer.peers.task_finder import TaskFinder, read_ids
 from trainer.preflight import check_training
-from trainer.progress import bar
+from trainer.progress import Report, bar
 from trainer.recipe import Arm, Recipe
-from trainer.reflect import collect_reflected
+from trainer.reflect import ReflectConfig
 from trainer.report import episodes_worth_showing, write_report
 from trainer.results import (
     ArmResult,
@@ -44,15 +45,11 @@ from trainer.results import (
     save_results,
     summarise_collection,
 )
-from trainer.rollout import Player
 from trainer.shipped import NAME as BASE
 from trainer.shipped import locate
 from trainer.table import arms_table, spent_line
 from trainer.tasks import select_tasks
 from trainer.teacher.base import Teacher
-from trainer.teacher.endpoint import Endpoint
-from trainer.teacher.ledger import Ledger
-from trainer.teacher.player import EndpointPlayer, Golden
 from trainer.teacher.teachers import Teachers
 from trainer.training_data import STAGES, Sources, TrainingData
 from trainer.training_progress import training_bar
@@ -63,11 +60,13 @@ from trainer.workplace import Workplace
 class Experiment:
     """One recipe in its folder. Use as an async context manager: servers it starts end with the block."""
 
-    def __init__(self, recipe: Recipe, runs: Path, console: Console) -> None:
+    def __init__(self, recipe: Recipe, runs: Path, console: Console, executor: Executor | None = None) -> None:
+        """``executor`` is where episodes are played; this process where none is given."""
         self.recipe, self.console = recipe, console
+        self._executor: Executor = executor or Here()
         self.folder = RunFolder.claim(recipe, runs)
         self.store = self.folder.store()
-        self._workplace = Workplace(recipe, self.folder.logs)
+        self._workplace = Workplace(recipe, self.folder.logs, self._executor.machines)
         self._teachers = Teachers(recipe.teacher, recipe.reflected.judge, self.folder.teacher, self.store)
         self._data = TrainingData(recipe, self.store, self._workplace)
 
@@ -99,33 +98,40 @@ class Experiment:
         for name, environment in (await self._workplace.environments()).items():
             options, run = self.recipe.environments[name], collection_name("golden", name)
             tasks = await select_tasks(environment, options.tasks)
+            student = await self._golden_student()
             with self.folder.timed(f"golden, {name}"), bar(f"golden trajectories, {name}", self.console) as report:
-                async with self._golden_player(run) as player:
-                    collected = await collect_golden(
-                        run,
-                        tasks,
-                        environment,
-                        self.store,
-                        options.episode,
-                        self.recipe.golden,
-                        report,
-                        player,
-                        layout=self.recipe.reflected.layout,
-                    )
+                collected = await self._collect(name, run, tasks, self.recipe.golden, report, student)
             self._warn_of_failures(collected)
 
-    @asynccontextmanager
-    async def _golden_player(self, run: str) -> AsyncGenerator[Player | None]:
-        """Who plays golden episodes; None where it is the environment's expert."""
+    async def _golden_student(self) -> StudentOrder | None:
+        """The agent service that plays golden episodes, if it is one that does."""
         config = self.recipe.golden
-        if config.player == "agent":
-            yield Golden(await self._workplace.student(locate(config.checkpoint), config.sampling))
-        elif config.endpoint is not None and config.player == "endpoint":
-            with Ledger(self.folder.path / "golden.db", config.budget, config.prices) as ledger:
-                async with Endpoint(config.endpoint, ledger) as endpoint:
-                    yield Golden(EndpointPlayer(endpoint, run))
-        else:
-            yield None
+        return await self._workplace.student(locate(config.checkpoint), config.sampling) if config.player == "agent" else None
+
+    async def _collect(
+        self,
+        name: str,
+        run: str,
+        tasks: Sequence[TaskInfo],
+        config: GoldenConfig | ReflectConfig | EvaluateConfig,
+        report: Report,
+        student: StudentOrder | None,
+    ) -> Collected:
+        """Have the executor play ``tasks`` of an environment into ``run``."""
+        teacher = TeacherOrder(self.recipe.teacher, self.folder.teacher.resolve(), collection_name("golden", name))
+        order = Order(
+            run=run,
+            tasks=tuple(tasks),
+            episode=self.recipe.environments[name].episode,
+            layout=self.recipe.reflected.layout,
+            config=config,
+            store=store_address(self.store.url),
+            environment=(await self._workplace.environment(name)).urls,
+            student=student,
+            teacher=teacher if isinstance(config, ReflectConfig) else None,
+            books=self.folder.path.resolve() / "golden.db",
+        )
+        return await self._executor.collect(order, report)
 
     async def import_published(
         self, files: Sequence[Path], place: str | None = None, ids: Path | None = None, *, unverified: bool = False
@@ -168,13 +174,11 @@ class Experiment:
         environments = await self._workplace.environments()
         student = await self._workplace.student(checkpoint, self.recipe.sampling)
         for name, environment in environments.items():
-            episode, run = self.recipe.environments[name].episode, collection_name("reflected", name)
+            run = collection_name("reflected", name)
             teacher = await self._teacher(name, await environment.info())
             _, u2 = await self._data.halves(name)
             with self.folder.timed(f"reflected, {name}"), bar(f"reflected trajectories, {name}", self.console) as report:
-                collected = await collect_reflected(
-                    run, u2, environment, student, teacher, self.store, episode, self.recipe.reflected, report
-                )
+                collected = await self._collect(name, run, u2, self.recipe.reflected, report, student)
             self._warn_of_failures(collected)
             if spent := self._teachers.spending(run):
                 self.console.print(f"{teacher.name}, {name}: {spent_line(spent)}", soft_wrap=True)
@@ -199,7 +203,7 @@ class Experiment:
 
     async def evaluate(self, name: str) -> dict[str, Evaluation]:
         """Play the held-out tasks of every environment with an arm's model, or with the untrained base."""
-        config, layout, checkpoint = self.recipe.evaluation, self.recipe.reflected.layout, self._checkpoint(name)
+        config, checkpoint = self.recipe.evaluation, self._checkpoint(name)
         environments = await self._workplace.environments()
         student = await self._workplace.student(checkpoint, config.sampling)
         found: dict[str, Evaluation] = {}
@@ -207,9 +211,8 @@ class Experiment:
             options, run = self.recipe.environments[place], collection_name("evaluation", place, name)
             tasks = await select_tasks(environment, options.evaluation_tasks)
             with self.folder.timed(f"evaluate {name}, {place}"), bar(f"evaluating {name}, {place}", self.console) as report:
-                found[place] = await evaluate(
-                    run, tasks, environment, student, self.store, options.episode, config, report, layout=layout
-                )
+                await self._collect(place, run, tasks, config, report, student)
+                found[place] = await asyncio.to_thread(summarise, run, tasks, self.store, config)
         return found
 
     def _warn_of_failures(self, collected: Collected) -> None:

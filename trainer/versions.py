@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
+from functools import cache
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 from shared.protocol import EnvironmentInfo
 
+_PLAYING: Final = ("shared", "trainer")
 _PACKAGES: Final = ("restep", "torch", "transformers", "accelerate", "tokenizers", "numpy")
 
 
@@ -20,6 +25,18 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+@cache
+def code_version() -> str:
+    """Our version and a hash of the code that plays episodes: what must be the same wherever one run is played."""
+    digest = hashlib.sha256()
+    for package in _PLAYING:
+        folder = Path(str(resources.files(package)))
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
+            digest.update(path.read_bytes())
+    return f"{versions()['restep']}+{digest.hexdigest()[:12]}"
 
 
 def environment_versions(info: EnvironmentInfo) -> dict[str, str]:

@@ -17,18 +17,21 @@ from shared.errors import RestepError
 from shared.settings import client_token
 from trainer.checkpoint import open_base
 from trainer.concurrency import task_group
+from trainer.order import StudentOrder
 from trainer.recipe import EMBEDDED, EnvironmentOptions, Recipe
 from trainer.render import Renderer
 from trainer.rollout import SamplingConfig
 from trainer.servers import local_server
-from trainer.student import Student
 
 
 class Workplace:
-    """Clients of the environments' servers and of the agent service. ``logs`` is where servers started here write."""
+    """Clients of the environments' servers and of the agent service.
 
-    def __init__(self, recipe: Recipe, logs: Path) -> None:
-        self._recipe, self._logs = recipe, logs
+    ``logs`` is where servers started here write; none is started where episodes are played on several ``machines``.
+    """
+
+    def __init__(self, recipe: Recipe, logs: Path, machines: int = 1) -> None:
+        self._recipe, self._logs, self._machines = recipe, logs, machines
         self._stack = AsyncExitStack()
         self._environments: dict[str, EnvironmentClient] = {}
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -59,6 +62,7 @@ class Workplace:
         options = self._recipe.environments[name]
         url = options.url
         if url is None:
+            self._check_alone(f"environments.{name}.url")
             server = local_server(name, _arguments(options), self._logs / f"{name}.log", _variables(options))
             url = (await self._stack.enter_async_context(server)).url
         client = await self._stack.enter_async_context(EnvironmentClient(url, client_token()))
@@ -66,18 +70,24 @@ class Workplace:
             raise RestepError("invalid_recipe", f"environments.{name}.url: the server at {client.base_url} is of {found!r}")
         return client
 
-    async def student(self, checkpoint: str, sampling: SamplingConfig) -> Student:
+    async def student(self, checkpoint: str, sampling: SamplingConfig) -> StudentOrder:
         """The agent service with ``checkpoint`` loaded. An agent elsewhere must see the same path."""
         if self._agent is None:
             url = self._recipe.agent.url
             if url is None:
+                self._check_alone("agent.url")
                 log = self._logs / "agent.log"
                 url = (await self._stack.enter_async_context(local_server("agent", ["--checkpoint", checkpoint], log))).url
             self._agent = await self._stack.enter_async_context(AgentClient(url, client_token()))
         await self._agent.load(checkpoint)
         base = await asyncio.to_thread(open_base, checkpoint)
         renderer = Renderer.from_tokenizer(base.tokenizer, self._recipe.finetune.chat_format)
-        return Student(self._agent, renderer, sampling)
+        return StudentOrder(self._agent.urls, checkpoint, renderer, sampling)
+
+    def _check_alone(self, field: str) -> None:
+        if self._machines > 1:
+            detail = f"{field}: episodes are played on {self._machines} machines, so a running server has to be given"
+            raise RestepError("invalid_recipe", detail)
 
 
 def _arguments(options: EnvironmentOptions) -> list[str]:

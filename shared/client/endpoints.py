@@ -38,6 +38,11 @@ class Endpoints:
         """The first address that was given."""
         return self._watch.urls[0]
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(self._watch.urls)
+
     async def close(self) -> None:
         """Close every connection. Idempotent."""
         await self._watch.close()

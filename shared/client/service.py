@@ -55,6 +55,11 @@ class ServiceClient(ABC):
         return self._endpoints.url
 
     @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address that was given."""
+        return self._endpoints.urls
+
+    @property
     def servers(self) -> list[Endpoint]:
         """Every server known of, and how it is; a name stands for none before the first call."""
         return self._endpoints.all()

@@ -63,8 +63,7 @@ class Ledger:
         """Raises ``store_failed``."""
         self._database = Database(path, _SCHEMA)
         self._budget, self._prices = budget or Budget(), prices
-        spent = self.spending()
-        self._tokens, self._cost = spent.tokens, spent.cost
+        self._tokens, self._cost, self._read = 0, 0.0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -75,16 +74,27 @@ class Ledger:
     def check(self) -> None:
         """Raise ``budget_exhausted`` when the next request must not be sent. Those in flight may still be added."""
         tokens, cost = self._budget.tokens, self._budget.cost
+        if tokens is None and cost is None:
+            return
+        self._catch_up()
         if tokens is not None and self._tokens >= tokens:
             raise _exhausted(f"{self._tokens:,} of {tokens:,} tokens", "tokens")
         if cost is not None and self._cost >= cost:
             raise _exhausted(f"{self._cost:.4f} of {cost:.4f}", "cost")
 
+    def _catch_up(self) -> None:
+        """Add what was written since, by other processes too."""
+        rows = self._database.execute(
+            "SELECT coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost), 0.0), "
+            "coalesce(max(rowid), ?1) FROM events WHERE rowid > ?1",
+            self._read,
+        )
+        tokens, cost, self._read = cast(tuple[int, float, int], rows[0])
+        self._tokens, self._cost = self._tokens + tokens, self._cost + cost
+
     def answered(self, purpose: Purpose, prompt_tokens: int, completion_tokens: int) -> None:
         """A request was answered, with so many tokens."""
         cost = self._prices.cost(prompt_tokens, completion_tokens) if self._prices else 0.0
-        self._tokens += prompt_tokens + completion_tokens
-        self._cost += cost
         self._write(purpose, "answered", "", prompt_tokens, completion_tokens, cost)
 
     def note(self, purpose: Purpose, kind: Kind, cause: str = "") -> None:

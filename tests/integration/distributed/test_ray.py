@@ -1,0 +1,204 @@
+"""Collections on a real Ray cluster: the same trajectories as in process, whatever dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from services.envserver.app import create_app
+from shared.client import EnvironmentClient
+from shared.environment import EngineStep
+from shared.errors import RestepError
+from shared.settings import EnvironmentSettings
+from shared.store import TrajectoryStore
+from tests.support.corridor import CorridorEpisode, CorridorWorld
+from tests.support.live import live
+from trainer.collection import CollectionConfig
+from trainer.distributed import Executor, Here, RayCluster
+from trainer.golden import GoldenConfig
+from trainer.order import Order, store_address
+from trainer.progress import Progress
+from trainer.rollout import EpisodeConfig
+from trainer.tasks import TaskSelection, select_tasks
+
+pytest.importorskip("ray", reason="restep[ray] is not installed")
+from ray.cluster_utils import Cluster
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[3]
+ATTEMPTS = 6
+UNITS = 8 * ATTEMPTS
+
+
+class Unhurried(CorridorWorld):
+    """A corridor in which a step takes a moment, so that a collection can be met in its middle."""
+
+    async def reset(self, task_id: str, seed: int, options: Mapping[str, str]) -> CorridorEpisode:
+        del seed, options
+
+        class Slowly(CorridorEpisode):
+            async def step(self, action: str) -> EngineStep:
+                await asyncio.sleep(0.05)
+                return await super().step(action)
+
+        return Slowly(int(self.task(task_id).id.split("/")[1]))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """One node on this machine; a test may add another."""
+    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray(cluster: Any) -> Iterator[RayCluster]:
+    with RayCluster(cluster.address, 2) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[str]:
+    async with live(create_app(Unhurried(), EnvironmentSettings(expert=True))) as url:
+        yield url
+
+
+async def order(server: str, store: Path, **collection: int) -> Order:
+    async with EnvironmentClient(server) as environment:
+        tasks = await select_tasks(environment, TaskSelection(split="train"))
+    config = CollectionConfig.model_validate({"attempts": ATTEMPTS, "concurrency": 4} | collection)
+    return Order(
+        run="golden/corridor",
+        tasks=tuple(tasks),
+        episode=EpisodeConfig(),
+        layout="turn",
+        config=GoldenConfig(collection=config),
+        store=store_address(f"sqlite:///{store}"),
+        environment=(server,),
+        student=None,
+        teacher=None,
+        books=store.parent / "golden.db",
+    )
+
+
+def contents(path: Path) -> list[tuple[str, int, bool, str]]:
+    with TrajectoryStore(path) as store:
+        assert store.failures("golden/corridor") == []
+        return [(unit.task_id, unit.attempt, unit.kept, unit.trajectory_id) for unit in store.units("golden/corridor")]
+
+
+async def unbroken(server: str, folder: Path) -> list[tuple[str, int, bool, str]]:
+    here: Executor = Here()
+    await here.collect(await order(server, folder / "here.db", concurrency=24))
+    return contents(folder / "here.db")
+
+
+def actors() -> list[psutil.Process]:
+    """Actors of this test's cluster that are at work: descendants of this process."""
+    found: list[psutil.Process] = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any("ray::Actor" in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+async def until_finished(path: Path, units: int, process: Process | asyncio.Task[Any]) -> None:
+    with TrajectoryStore(path) as store:
+        while len(store.finished("golden/corridor")) < units:
+            ended = process.done() if isinstance(process, asyncio.Task) else process.returncode is not None
+            assert not ended, "it ended before it could be met in its middle"
+            await asyncio.sleep(0.05)
+
+
+async def test_actors_collect_what_one_process_does(ray: RayCluster, server: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    collected = await ray.collect(await order(server, tmp_path / "ray.db"), told.append)
+    assert (collected.total, collected.failed) == (UNITS, 0)
+    assert contents(tmp_path / "ray.db") == await unbroken(server, tmp_path)
+    assert told[0].total == UNITS
+
+
+async def test_an_actor_killed_in_the_middle_costs_nothing(ray: RayCluster, server: str, tmp_path: Path) -> None:
+    path = tmp_path / "ray.db"
+    collecting = asyncio.create_task(ray.collect(await order(server, path)))
+    await until_finished(path, 6, collecting)
+    working = actors()
+    assert len(working) == 2, "each of them is at work"
+    working[0].kill()
+    await collecting
+    assert contents(path) == await unbroken(server, tmp_path)
+
+
+async def test_an_error_of_an_actor_is_the_drivers(ray: RayCluster, tmp_path: Path) -> None:
+    async with live(create_app(CorridorWorld(), EnvironmentSettings())) as no_expert:
+        with pytest.raises(RestepError) as caught:
+            await ray.collect(await order(no_expert, tmp_path / "ray.db"))
+    assert caught.value.code == "expert_disabled"
+
+
+async def test_another_version_of_the_code_is_refused(
+    ray: RayCluster, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.distributed.code_version", lambda: "0.0.1+aaaaaaaaaaaa")
+    with pytest.raises(RestepError, match=r"0\.0\.1") as caught:
+        await ray.collect(await order(server, tmp_path / "ray.db"))
+    assert caught.value.code == "code_differs"
+
+
+async def test_a_driver_killed_in_the_middle_goes_on_by_the_same_command(
+    ray: RayCluster, cluster: Any, server: str, tmp_path: Path
+) -> None:
+    recipe = {
+        "name": "far",
+        "environments": {"corridor": {"url": server, "tasks": {"split": "train"}}},
+        "golden": {"collection": {"attempts": ATTEMPTS, "concurrency": 4}},
+        "arms": {"one": {"data": ["golden_u1"]}},
+        "student": "one",
+        "reference": "one",
+    }
+    (tmp_path / "far.yaml").write_text(yaml.safe_dump(recipe))
+    command = ["collect", "golden", str(tmp_path / "far.yaml"), "--runs", str(tmp_path), "--ray", cluster.address]
+    store = tmp_path / "far" / "trajectories.db"
+
+    async def start() -> Process:
+        arguments = ["-m", "trainer.cli", *command, "--ray-actors", "2"]
+        return await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdout=PIPE, stderr=PIPE)
+
+    driver = await start()
+    while not store.exists():
+        assert driver.returncode is None
+        await asyncio.sleep(0.1)
+    await until_finished(store, 6, driver)
+    driver.kill()
+    await driver.communicate()
+    again = await start()
+    _, said = await again.communicate()
+    assert again.returncode == 0, said.decode()
+    assert contents(store) == await unbroken(server, tmp_path)
+
+
+async def test_several_nodes_need_a_store_that_all_reach(ray: RayCluster, cluster: Any, server: str, tmp_path: Path) -> None:
+    assert ray.machines == 1
+    node = cluster.add_node(num_cpus=1)
+    try:
+        while ray.machines < 2:  # noqa: ASYNC110 - the cluster tells nobody
+            await asyncio.sleep(0.1)
+        with pytest.raises(RestepError, match=r"trajectories\.db is a file.* 2 nodes") as caught:
+            await ray.collect(await order(server, tmp_path / "trajectories.db"))
+        assert caught.value.code == "invalid_recipe"
+    finally:
+        cluster.remove_node(node)
