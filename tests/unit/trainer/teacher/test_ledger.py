@@ -49,6 +49,18 @@ def test_a_budget_holds_over_restarts_and_may_be_raised(tmp_path: Path) -> None:
         ledger.check()
 
 
+def test_a_budget_holds_over_processes_that_share_the_books(tmp_path: Path) -> None:
+    budget = Budget(tokens=1000)
+    with Ledger(tmp_path / "books.db", budget) as one, Ledger(tmp_path / "books.db", budget) as two:
+        one.answered(JUDGE, 500, 0)
+        two.answered(JUDGE, 0, 499)
+        one.check()
+        two.answered(JUDGE, 1, 0)
+        for ledger in (one, two):
+            with pytest.raises(RestepError, match=r"1,000 of 1,000 tokens"):
+                ledger.check()
+
+
 def test_a_budget_may_be_money(tmp_path: Path) -> None:
     with Ledger(tmp_path / "books.db", Budget(cost=1.0), Prices(prompt=1.0, completion=2.0)) as ledger:
         ledger.answered(JUDGE, 0, 499_999)
