@@ -40,6 +40,7 @@ SYSTEMIC: Final = frozenset(
         "unknown_model",
         "checkpoint_not_found",
         "unreachable",
+        "servers_differ",
         "route_not_found",
         "protocol_violation",
         "missing_extra",

@@ -136,7 +136,7 @@ class RayCluster:
         """
         if (machines := self.machines) > 1 and (bound := order.on_this_machine) is not None:
             raise RestepError("invalid_recipe", f"{bound}, and the Ray cluster has {machines} nodes")
-        with TrajectoryStore(order.store) as store:
+        with order.open_store() as store:
             return await _Undertaking(self._ray, order, store, self._actors, self.actors).run(report)
 
 

@@ -126,6 +126,7 @@ class Experiment:
             layout=self.recipe.reflected.layout,
             config=config,
             store=store_address(self.store.url),
+            namespace=self.store.namespace,
             environment=(await self._workplace.environment(name)).urls,
             student=student,
             teacher=teacher if isinstance(config, ReflectConfig) else None,

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from shared.protocol import TaskInfo
 from shared.react import Layout
+from shared.store import TrajectoryStore
 from trainer.evaluate import EvaluateConfig
 from trainer.golden import GoldenConfig
 from trainer.reflect import ReflectConfig
@@ -55,6 +56,7 @@ class TeacherOrder:
 class Order:
     """Play ``tasks`` into ``run`` of the store. What kind of collection it is, is told by ``config``.
 
+    ``store`` is the address of the trajectories, ``namespace`` whose they are where several experiments share a store.
     ``student`` is None where the expert plays, or a model behind an endpoint whose books are the file ``books``.
     """
 
@@ -64,11 +66,16 @@ class Order:
     layout: Layout
     config: GoldenConfig | ReflectConfig | EvaluateConfig
     store: str
+    namespace: str | None
     environment: tuple[str, ...]
     student: StudentOrder | None
     teacher: TeacherOrder | None
     books: Path
     variables: dict[str, str] = field(default_factory=_variables)
+
+    def open_store(self) -> TrajectoryStore:
+        """Raises ``store_failed``."""
+        return TrajectoryStore(self.store, namespace=self.namespace)
 
     @property
     def on_this_machine(self) -> str | None:

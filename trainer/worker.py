@@ -40,7 +40,7 @@ class Worker:
         for name, value in self.order.variables.items():
             os.environ.setdefault(name, value)
         async with AsyncExitStack() as stack:
-            store = stack.enter_context(TrajectoryStore(self.order.store))
+            store = stack.enter_context(self.order.open_store())
             environment = await stack.enter_async_context(EnvironmentClient(self.order.environment, client_token()))
             return await self._collect(stack, environment, store, report)
 

@@ -68,6 +68,7 @@ class TrajectoryStore:
         """
         self._database = Database(url_or_path, busy_timeout=busy_timeout, patience=patience, clock=clock, read_only=read_only)
         self.url = self._database.url
+        self.namespace = namespace
         self._prefix = "" if namespace is None else f"{namespace}/"
 
     def __enter__(self) -> Self:

@@ -85,6 +85,7 @@ async def order(server: str, store: Path, **collection: int) -> Order:
         layout="turn",
         config=GoldenConfig(collection=config),
         store=store_address(f"sqlite:///{store}"),
+        namespace=None,
         environment=(server,),
         student=None,
         teacher=None,

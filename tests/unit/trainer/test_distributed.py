@@ -31,6 +31,7 @@ async def order(corridor: EnvironmentClient, folder: Path) -> Order:
         layout="turn",
         config=GoldenConfig(collection=CollectionConfig(attempts=2)),
         store=store_address(f"sqlite:///{folder / 'trajectories.db'}"),
+        namespace=None,
         environment=corridor.urls,
         student=None,
         teacher=None,

@@ -27,6 +27,7 @@ def order() -> Order:
         layout="turn",
         config=GoldenConfig(),
         store=POSTGRES,
+        namespace=None,
         environment=("http://one:1", "http://two:1"),
         student=None,
         teacher=None,
