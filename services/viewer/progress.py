@@ -18,9 +18,13 @@ _GOING: Final = timedelta(seconds=60)
 
 
 class CollectionProgress(BaseModel):
-    """Counts of a collection: units finished, kept for training, successful; failed ones were never finished."""
+    """Counts of a collection: units finished, kept for training, successful; failed ones were never finished.
+
+    ``planned`` counts those that it will have when all are finished, as far as its driver has planned.
+    """
 
     name: str
+    planned: int
     finished: int
     kept: int
     succeeded: int
@@ -44,6 +48,7 @@ class RunProgress(BaseModel):
     description: str
     state: State
     latest: str
+    planned: int
     finished: int
     succeeded: int
     failed: int
@@ -67,6 +72,7 @@ def progress(run: OpenRun) -> RunProgress:
         description=_description(files),
         state=_state(files, latest),
         latest=latest,
+        planned=sum(one.planned for one in collections),
         finished=sum(one.finished for one in collections),
         succeeded=sum(one.succeeded for one in collections),
         failed=sum(one.failed for one in collections),
@@ -94,6 +100,7 @@ def _collection(name: str, summary: Summary) -> CollectionProgress:
     counts = summary.counts
     return CollectionProgress(
         name=name,
+        planned=counts.finished + summary.left,
         finished=counts.finished,
         kept=counts.kept,
         succeeded=counts.succeeded,

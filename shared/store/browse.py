@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, Integer, and_, cast, func, select
+from sqlalchemy import Connection, Integer, and_, cast, func, inspect, select
 
-from shared.store.schema import Episode, FailedUnit
+from shared.store.schema import Episode, FailedUnit, PlannedUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in one line. ``latest`` is when the last trajectory was made or the last unit failed, ISO 8601."""
+    """A run in one line.
+
+    ``latest`` is when the last trajectory was made or the last unit failed, ISO 8601; ``left`` counts planned units.
+    """
 
     counts: Counts
-    latest: str
+    latest: str = ""
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +72,40 @@ class UnitPage:
 
 
 def summaries(connection: Connection, before: str) -> dict[str, Summary]:
-    """Every run that finished or failed at something and whose name begins so, in order of name."""
-    kept, succeeded = (func.sum(cast(flag, Integer)) for flag in (Episode.kept, Episode.success))
-    finished = select(Episode.run, func.count(), kept, succeeded, func.max(Episode.created))
-    finished = finished.where(Episode.run.startswith(before, autoescape=True)).group_by(Episode.run)
-    same = and_(Episode.run == FailedUnit.run, Episode.task_id == FailedUnit.task_id, Episode.attempt == FailedUnit.attempt)
-    failed = select(FailedUnit.run, func.count(), func.max(FailedUnit.last_failed)).select_from(FailedUnit)
-    failed = failed.outerjoin(Episode, same).where(Episode.number.is_(None))
-    failed = failed.where(FailedUnit.run.startswith(before, autoescape=True)).group_by(FailedUnit.run)
-    failures = {run: (count, latest) for run, count, latest in connection.execute(failed)}
+    """Every run that planned, finished or failed at something and whose name begins so, in order of name."""
+    left = _left(connection, before)
+    failed, finished = _failed(connection, before), _finished(connection, before)
     found: dict[str, Summary] = {}
-    for run, count, to_train, reached, latest in connection.execute(finished):
-        failed_units, last_failed = failures.get(run, (0, ""))
-        found[run] = Summary(Counts(count, to_train, reached, failed_units), max(latest, last_failed))
-    only_failed = {run: Summary(Counts(0, 0, 0, count), at) for run, (count, at) in failures.items() if run not in found}
-    return dict(sorted({**found, **only_failed}.items()))
+    for run in sorted({*left, *failed, *finished}):
+        count, kept, succeeded, latest = finished.get(run, (0, 0, 0, ""))
+        failures, last_failed = failed.get(run, (0, ""))
+        found[run] = Summary(Counts(count, kept, succeeded, failures), max(latest, last_failed), left.get(run, 0))
+    return found
+
+
+def _finished(connection: Connection, before: str) -> dict[str, tuple[int, int, int, str]]:
+    """By run: finished units, those kept, those successful, and when the last was made."""
+    kept, succeeded = (func.sum(cast(flag, Integer)) for flag in (Episode.kept, Episode.success))
+    query = select(Episode.run, func.count(), kept, succeeded, func.max(Episode.created))
+    query = query.where(Episode.run.startswith(before, autoescape=True)).group_by(Episode.run)
+    return {run: (count, some, others, latest) for run, count, some, others, latest in connection.execute(query)}
+
+
+def _failed(connection: Connection, before: str) -> dict[str, tuple[int, str]]:
+    """By run: units that failed and never finished, and when the last one did."""
+    same = and_(Episode.run == FailedUnit.run, Episode.task_id == FailedUnit.task_id, Episode.attempt == FailedUnit.attempt)
+    query = select(FailedUnit.run, func.count(), func.max(FailedUnit.last_failed)).select_from(FailedUnit)
+    query = query.outerjoin(Episode, same).where(Episode.number.is_(None))
+    query = query.where(FailedUnit.run.startswith(before, autoescape=True)).group_by(FailedUnit.run)
+    return {run: (count, latest) for run, count, latest in connection.execute(query)}
+
+
+def _left(connection: Connection, before: str) -> dict[str, int]:
+    """By run: planned units that have not ended. A store of the first layout, which who only reads leaves so, has none."""
+    if not inspect(connection).has_table(PlannedUnit.__tablename__):
+        return {}
+    query = select(PlannedUnit.run, func.count()).where(PlannedUnit.run.startswith(before, autoescape=True))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(PlannedUnit.run))}
 
 
 def page(connection: Connection, runs: Sequence[str], wanted: Wanted, offset: int, limit: int) -> UnitPage:

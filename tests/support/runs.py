@@ -32,6 +32,7 @@ def make_run(runs: Path, name: str = "trial") -> Path:
             store.commit(episode, kept=False)
         for number in range(120):
             store.commit(make_trajectory(f"melt/{number}", run="golden/sciworld", seed=number), kept=number % 2 == 0)
+        store.plan("imported/webshop", [("synthetic-1", 0), ("synthetic-2", 0)])
         store.fail("golden/sciworld", "melt/500", 0, RestepError("timeout", "the engine gave no answer"))
     found = results("sciworld", "alfworld", "webshop")
     save_results(found, folder)

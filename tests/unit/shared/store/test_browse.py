@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RestepError
-from shared.store import Counts, TrajectoryStore, Wanted
+from shared.store import Counts, Summary, TrajectoryStore, Wanted
 from tests.support.documents import make_trajectory
 
 
@@ -58,6 +61,27 @@ def test_pages_cut_what_a_filter_leaves(
     page = store.page(runs, wanted, offset=offset, limit=limit)
     assert page.units == left[offset : offset + limit]
     assert page.total == len(left)
+
+
+def test_what_is_planned_is_left_until_it_ends(tmp_path: Path) -> None:
+    with TrajectoryStore(tmp_path / "store.db") as planning:
+        planning.plan("golden", [("task/1", 0), ("task/2", 0), ("task/3", 0)])
+        assert planning.summaries()["golden"] == Summary(Counts(0, 0, 0, 0), "", left=3)
+        ((task, attempt),) = planning.claim("golden", "owner", 1, 60.0)
+        planning.commit(make_trajectory(task, run="golden"), attempt=attempt, kept=True, owner="owner")
+        summary = planning.summaries()["golden"]
+    assert (summary.counts.finished, summary.left) == (1, 2)
+
+
+def test_a_store_of_the_first_layout_is_read_as_it_is(tmp_path: Path) -> None:
+    with TrajectoryStore(tmp_path / "store.db") as made:
+        made.commit(make_trajectory("task/1"), kept=True)
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+        connection.execute("DROP TABLE restep_units")
+        connection.execute("UPDATE restep_store SET version = 1")
+    with TrajectoryStore(tmp_path / "store.db", read_only=True) as reading:
+        assert reading.summaries()["run"].counts == Counts(1, 1, 1, 0)
+        assert reading.page(["run"]).total == 1
 
 
 def test_types_are_named_once(store: TrajectoryStore) -> None:
