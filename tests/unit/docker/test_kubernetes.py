@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from trainer.recipe import load_recipe
 VERSIONS = ("1.31", "1.37")
 FOLDERS = ("cpu", "gpu", "ray", "training", "ingress")
 ENVIRONMENTS = {"alfworld": 8001, "webshop": 8002, "sciworld": 8003}
+URLS = {name: f"http://{name}:{port}" for name, port in ENVIRONMENTS.items()}
 APPLIED = {agent: [agent, "ray", "training", "ingress"] for agent in ("cpu", "gpu")}
 """What a cluster is given, by the agent that is chosen."""
 SECRETS = re.compile(r"create secret (?:generic|tls) (\S+)(.*)")
@@ -356,9 +358,7 @@ def test_the_training_runs_as_many_nodes_as_there_are_pods() -> None:
     found = parsed(asked.training_script_args)
     recipe = load_recipe(found["recipe"], found["settings"])
     assert found["arm"] in recipe.arms
-    assert {name: options.url for name, options in recipe.environments.items()} == {
-        name: f"http://{name}:{port}" for name, port in ENVIRONMENTS.items()
-    }
+    assert {name: options.url for name, options in recipe.environments.items()} == URLS
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
@@ -374,3 +374,14 @@ def test_ray_starts_with_what_it_knows() -> None:
         assert group.least <= group.replicas <= group.most
         (port,) = (each for pod in pods([cluster]) if pod.name.endswith(group.name) for each in pod.ports.values())
         assert group.start["node-manager-port"] == str(port)
+
+
+def test_the_manual_collects_by_a_command_that_exists() -> None:
+    manual = (ROOT / "docs" / "kubernetes.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"-- restep (collect .+)", manual)
+    assert commands
+    for command in commands:
+        found = parsed(shlex.split(command))
+        recipe = load_recipe(found["recipe"], found["settings"])
+        assert recipe.agent.url == "http://agent:8010"
+        assert {name: options.url for name, options in recipe.environments.items()} == URLS
