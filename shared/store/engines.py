@@ -11,8 +11,15 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from shared.errors import RestepError
 
-_CONNECTION: Final = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 4}
-"""So that a server that vanished without a word is noticed; seconds, where the URL does not say otherwise."""
+_CONNECTION: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""So that a server that vanished without a word is noticed; seconds, and milliseconds, where the URL does not say
+otherwise."""
 _IDLE_IN_TRANSACTION: Final = "60s"
 """A client that vanished in a transaction must not keep the rows it locked."""
 

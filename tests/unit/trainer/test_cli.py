@@ -52,3 +52,16 @@ def test_export_says_that_nothing_was_kept(run: Path) -> None:
     assert "--all" in done.exception.detail
     assert not path.exists()
     assert export(run, "evaluation/step", "--all")[0].exit_code == 0
+
+
+def test_export_reads_a_shared_store_without_the_runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = str(tmp_path / "shared.db")
+    with RunFolder.claim(load_recipe("demo", [f"store={shared}"]), tmp_path / "there").store() as store:
+        store.commit(sample()[0], kept=True)
+    here = tmp_path / "here" / "demo"
+    here.mkdir(parents=True)
+    assert export(here, "test", "--store", shared)[0].exit_code == 0
+    monkeypatch.setenv("RESTEP_STORE", shared)
+    done, path = export(here, "test")
+    assert done.exit_code == 0
+    assert len(path.read_text().splitlines()) == 1
