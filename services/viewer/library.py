@@ -6,7 +6,8 @@ A run is found by comparing its name with what is there; no path is ever made fr
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from shared.store import TrajectoryStore
 
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
+_PAUSE: Final = 10.0
+"""Seconds for which a shared store that failed is not asked again: no page waits for it more than once."""
+_FRESH: Final = 1.0
+"""Seconds for which the names in a shared store are remembered: a page over many runs asks for them once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +38,45 @@ class OpenRun:
 class Library:
     """All runs. Methods block, and may be called from many threads."""
 
-    def __init__(self, folder: Path, store: str | None) -> None:
+    def __init__(self, folder: Path, store: str | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` is monotonic, in seconds."""
         self._folder = folder
         self._url = store
+        self._clock = clock
         self._lock = threading.Lock()
         self._store: TrajectoryStore | None = None
+        self._failure: RestepError | None = None
+        self._known: set[str] = set()
+        self._until = float("-inf")
+
+    def folders(self) -> dict[str, Path]:
+        """The runs of the folder, by name. Raises ``store_failed``."""
+        try:
+            return {path.name: path for path in self._folder.iterdir() if _is_run(path)}
+        except FileNotFoundError:
+            return {}  # nothing was run yet
+        except OSError as error:
+            raise RestepError("store_failed", f"{self._folder}: {error.strerror}") from None
 
     def names(self) -> list[str]:
         """Every run, by name."""
-        return sorted({*self._folders(), *self._shared_names()})
+        return sorted({*self.folders(), *self._shared_names()})
 
     @contextmanager
     def open(self, name: str) -> Generator[OpenRun]:
         """Look into a run. Raises ``data_not_found``."""
-        folder = self._folders().get(name)
-        if folder is None and name not in self._shared_names():
+        folder, is_shared = self.folders().get(name), name in self._shared_names()
+        if folder is None and not is_shared:
             raise RestepError("data_not_found", "there is no such run")
         files = None if folder is None else RunFiles(folder)
         own = None if files is None else files.find(STORE_FILE)
-        with open_shelf(name, own, self._shared()) as shelf:
+        with open_shelf(name, own, self._store if is_shared else None) as shelf:
             yield OpenRun(name, files, shelf)
 
     def trouble(self) -> str | None:
         """Why the shared store cannot be read, if it cannot."""
-        try:
-            self._shared_or_raise()
-        except RestepError as error:
-            return error.detail
-        return None
+        self._shared_names()
+        return None if self._failure is None else self._failure.detail
 
     def close(self) -> None:
         """Close what is open. Idempotent."""
@@ -69,35 +85,19 @@ class Library:
         if store is not None:
             store.close()
 
-    def _folders(self) -> dict[str, Path]:
-        try:
-            return {path.name: path for path in self._folder.iterdir() if _is_run(path)}
-        except FileNotFoundError:
-            return {}  # nothing was run yet
-        except OSError as error:
-            raise RestepError("store_failed", f"{self._folder}: {error.strerror}") from None
-
     def _shared_names(self) -> set[str]:
-        store = self._shared()
-        if store is None:
-            return set()
-        try:
-            return {name.split("/", 1)[0] for name in store.runs() if "/" in name}
-        except RestepError:
-            return set()  # trouble() says why
-
-    def _shared(self) -> TrajectoryStore | None:
-        try:
-            return self._shared_or_raise()
-        except RestepError:
-            return None
-
-    def _shared_or_raise(self) -> TrajectoryStore | None:
-        """The shared store, opened when it is first there."""
+        """Runs of the shared store, which is opened when it is first there; none while it fails."""
         with self._lock:
-            if self._store is None and self._url is not None:
-                self._store = TrajectoryStore(self._url, read_only=True)
-            return self._store
+            if self._url is None or self._clock() < self._until:
+                return self._known
+            try:
+                if self._store is None:
+                    self._store = TrajectoryStore(self._url, read_only=True, patience=0.0)
+                self._known = {name.split("/", 1)[0] for name in self._store.runs() if "/" in name}
+                self._failure, self._until = None, self._clock() + _FRESH
+            except RestepError as error:
+                self._known, self._failure, self._until = set(), error, self._clock() + _PAUSE
+            return self._known
 
 
 def _is_run(path: Path) -> bool:

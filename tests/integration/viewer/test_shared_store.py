@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
 from shared.store import TrajectoryStore
 from tests.support.documents import make_trajectory
 from tests.support.postgres import PostgresServer
 from tests.support.runs import make_run
 from tests.support.server import ServerProcess
+
+pytestmark = pytest.mark.slow
 
 
 async def test_runs_of_folder_and_database_stand_side_by_side(postgres: PostgresServer, tmp_path: Path) -> None:
@@ -29,7 +34,7 @@ async def test_runs_of_folder_and_database_stand_side_by_side(postgres: Postgres
             with TrajectoryStore(url) as store:
                 for run in ("trial/golden/webshop", "far/golden/sciworld"):
                     store.commit(make_trajectory("a/1", run=run), kept=True)
-            names = {run["name"]: run for run in (await client.get("/api/runs")).json()["runs"]}
+            names = await found(client, "far")
             path = "/collections/golden/webshop/episodes/a/1/0"
             document = (await client.get(f"/api/runs/trial{path}")).json()
             page = await client.get(f"/runs/trial{path}")
@@ -39,3 +44,10 @@ async def test_runs_of_folder_and_database_stand_side_by_side(postgres: Postgres
     assert document["task"]["id"] == "a/1"
     assert "thought 0" in page.text
     assert postgres.password not in told
+
+
+async def found(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    """All runs, once this one is there: a store that failed is asked again after some seconds."""
+    while name not in (names := {run["name"]: run for run in (await client.get("/api/runs")).json()["runs"]}):  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0.5)
+    return names
