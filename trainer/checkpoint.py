@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
+from accelerate import init_empty_weights
 from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # loosely typed options
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -62,10 +63,20 @@ class Base:
             raise RestepError("unsuitable_model", f"{self.source}: {len(self.tokenizer)} tokens but {rows} embeddings")
         return cast("PreTrainedModel", model)
 
-    def outline(self) -> PreTrainedModel:
+    def outline(self, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
         """The model's layers without any weight, which costs neither time nor memory."""
-        with torch.device("meta"):
-            return cast("PreTrainedModel", AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(self.source)))
+        config = cast("Any", AutoConfig.from_pretrained(self.source))
+        with init_empty_weights(include_buffers=False):
+            return cast("PreTrainedModel", AutoModelForCausalLM.from_config(config, dtype=dtype))
+
+    def placeholder(self, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+        """The model with weights that are yet to come: memory that is reserved, and takes no room until it is written."""
+        model: Any = self.outline(dtype)
+        for module in model.modules():
+            for name, weight in list(module.named_parameters(recurse=False)):
+                setattr(module, name, torch.nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype)))
+        model.tie_weights()
+        return cast("PreTrainedModel", model)
 
 
 def open_base(source: str) -> Base:

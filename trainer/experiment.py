@@ -68,7 +68,7 @@ class Experiment:
         self.store = self.folder.store()
         self._workplace = Workplace(recipe, self.folder.logs, self._executor.machines)
         self._teachers = Teachers(recipe.teacher, recipe.reflected.judge, self.folder.teacher, self.store)
-        self._data = TrainingData(recipe, self.store, self._workplace)
+        self._data = TrainingData(recipe, self.folder, self.store, self._workplace)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,9 +95,8 @@ class Experiment:
     async def golden(self) -> None:
         """D1 and D2: the expert of every environment, or the recipe's model, plays all its training tasks."""
         await asyncio.to_thread(check_training, self.recipe)
-        for name, environment in (await self._workplace.environments()).items():
-            options, run = self.recipe.environments[name], collection_name("golden", name)
-            tasks = await select_tasks(environment, options.tasks)
+        for name in await self._workplace.environments():
+            run, tasks = collection_name("golden", name), await self._data.tasks(name)
             student = await self._golden_student()
             with self.folder.timed(f"golden, {name}"), bar(f"golden trajectories, {name}", self.console) as report:
                 collected = await self._collect(name, run, tasks, self.recipe.golden, report, student)
@@ -143,11 +142,12 @@ class Experiment:
         Refusals are listed in ``refused/<environment>.jsonl``. Raises ``data_not_found``, ``data_corrupt`` for a file
         that cannot be read, before anything is played, and ``invalid_recipe`` for an environment that is not there.
         """
-        await asyncio.to_thread(check_training, self.recipe)
         name = self._place(place)
         found = [entry for file in files for entry in entries(file)]
         known = read_ids(ids) if ids is not None else {}
+        await asyncio.to_thread(check_training, self.recipe)
         environment, options = await self._workplace.environment(name), self.recipe.environments[name]
+        await self._data.tasks(name)
         target = Target(
             verified=collection_name("imported", name),
             unverified=collection_name("unverified", name) if unverified else None,

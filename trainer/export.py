@@ -1,7 +1,7 @@
 """From what was trained to one Hugging Face folder that transformers and vLLM load.
 
 A model that this process holds whole is saved as it is. Of one that is sharded, or of an adapter, the trained weights
-are put into the base again, on the first process and in float32, so nothing is left in the folder of how it was trained.
+are put into the base's layers, on the first process and in float32, so nothing is left in the folder of how it was trained.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ def export(model: torch.nn.Module, base: Base, folder: Path, saved: SavedType, *
         save_adapter(model, state, folder / ADAPTER_FOLDER, base.source)
         whole = merge(base.load(), folder / ADAPTER_FOLDER)
     elif state is not None:
-        whole = base.load()
-        whole.load_state_dict(state)
+        whole = base.placeholder()
+        whole.load_state_dict(state, assign=True)  # not a second copy of all weights
+        cast("Any", whole).tie_weights()
     else:
         whole = cast("PreTrainedModel", model)
     untyped: Any = whole

@@ -30,6 +30,7 @@ from trainer.attention import use_document_attention
 from trainer.checkpoint import Base, open_base
 from trainer.export import export
 from trainer.finetune_config import FinetuneConfig
+from trainer.launcher import check_launcher
 from trainer.lora import attach
 from trainer.masked_trainer import MaskedTrainer
 from trainer.pack import Pack, PackReport, data_hash, pack
@@ -90,8 +91,10 @@ def finetune(
 
     Called again it returns the finished result, or goes on from the last checkpoint with the same outcome. Raises
     ``checkpoint_not_found``, ``unsuitable_model``, ``unsuitable_template``, ``invalid_recipe`` (nothing to train on,
-    or the folder holds another training) and ``store_failed`` (the folder cannot be written).
+    a folder that holds another training, a launcher that was told something else) and ``store_failed`` (the folder cannot
+    be written).
     """
+    check_launcher(config)
     base = open_base(config.base)
     packs, packed = prepare(config, base, trajectories)
     hashed = data_hash(packs)
@@ -183,7 +186,9 @@ def _train(
     """Run the Trainer to its end and save the model; what only training knows of the result."""
     began = time.monotonic()
     set_seed(config.seed)
-    model = base.load(torch.bfloat16 if config.lora and config.bf16 else torch.float32)
+    dtype = torch.bfloat16 if config.lora and config.bf16 else torch.float32
+    # of processes that share a model the first one reads it; the others are sent their part
+    model = base.load(dtype) if folder.writer or not is_sharded(config.sharding) else base.placeholder(dtype)
     use_document_attention(model)
     parameters = model.num_parameters()
     trained = model if config.lora is None else attach(model, config.lora)

@@ -1,9 +1,9 @@
 """The folder of a run: which recipe owns it, where its parts lie, and how long each stage took.
 
-``runs/<name>/`` holds ``recipe.json``, ``trajectories.db``, ``arms/<arm>/``, ``teacher/``, ``logs/``, ``results.json``
-and ``report.html``. A folder belongs to the recipe that began it: another one would mix data of two experiments. The
-trajectories may be in a store that several experiments share instead, there under the recipe's name, which belongs to
-one recipe as well.
+``runs/<name>/`` holds ``recipe.json``, ``tasks/``, ``trajectories.db``, ``arms/<arm>/``, ``teacher/``, ``logs/``,
+``results.json`` and ``report.html``. A folder belongs to the recipe that began it: another one would mix data of two
+experiments. The trajectories may be in a store that several experiments share instead, there under the recipe's name,
+which belongs to one recipe as well.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import RestepError
+from shared.protocol import TaskInfo
 from shared.store import TrajectoryStore
 from trainer.files import write_whole
 from trainer.identity import difference
@@ -28,6 +30,7 @@ STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
 TIMES_FILE: Final = "seconds.json"
 TEACHER_FOLDER: Final = "teacher"
+_TASKS: Final = TypeAdapter(list[TaskInfo])
 
 Stage = Literal["golden", "reflected", "imported", "unverified", "evaluation"]
 
@@ -93,6 +96,22 @@ class RunFolder:
         if not (body := self._json(RECIPE_FILE)):
             raise RestepError("data_not_found", f"{self.path} is no run's folder")
         return read_recipe(body, settings)
+
+    def tasks(self, environment: str) -> list[TaskInfo] | None:
+        """The training tasks that were collected on; None before that. Raises ``data_corrupt``, ``store_failed``."""
+        body = self._json(self._tasks(environment))
+        try:
+            return _TASKS.validate_python(body["tasks"]) if body else None
+        except (KeyError, ValidationError):
+            raise RestepError("data_corrupt", f"{self.path / self._tasks(environment)}: no list of tasks") from None
+
+    def write_tasks(self, environment: str, tasks: Sequence[TaskInfo]) -> None:
+        """Keep the training tasks of an environment. Raises ``store_failed``."""
+        self._write(self._tasks(environment), {"tasks": _TASKS.dump_python(list(tasks), mode="json")})
+
+    @staticmethod
+    def _tasks(environment: str) -> str:
+        return f"tasks/{environment}.json"
 
     def refusals(self, environment: str) -> Path:
         """The list of what the last import refused."""

@@ -22,9 +22,14 @@ def meet() -> None:
 
 def leave_together() -> None:
     """Wait for every rank and close the process group; for a process of several ranks that is about to end."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
     meet()
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()
+    # of a barrier one rank may come out while another is still in it: the store tells when all are through
+    store = distributed.distributed_c10d._get_default_store()  # pyright: ignore[reportPrivateUsage]  # there is no public way
+    store.set(f"restep/through/{distributed.get_rank()}", "")
+    store.wait([f"restep/through/{rank}" for rank in range(distributed.get_world_size())])
+    distributed.destroy_process_group()
 
 
 def end_with_parent() -> None:

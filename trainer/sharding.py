@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator, DistributedType
@@ -23,8 +23,7 @@ from transformers import TrainingArguments
 
 from shared.errors import RestepError
 from trainer.finetune_config import Sharding
-
-_YES: Final = ("1", "true", "yes")
+from trainer.launcher import is_on, wrapping
 
 
 def is_sharded(wanted: Sharding, environment: Mapping[str, str] = os.environ) -> bool:
@@ -33,8 +32,7 @@ def is_sharded(wanted: Sharding, environment: Mapping[str, str] = os.environ) ->
     """
     if wanted == "none" or "WORLD_SIZE" not in environment:
         return False
-    said = environment.get("ACCELERATE_USE_FSDP", "").lower() in _YES
-    return wanted == "full" or said or torch.cuda.is_available()
+    return wanted == "full" or is_on("ACCELERATE_USE_FSDP", environment) or torch.cuda.is_available()
 
 
 def is_plain(model: torch.nn.Module) -> bool:
@@ -51,9 +49,11 @@ def sharding_arguments(sharded: bool, activation_checkpointing: bool, plain: boo
 
     Accelerate's way to compute them twice is the cheaper one for shards. But its second computation draws other random
     numbers than the first, which makes gradients wrong under dropout, and it hides adapters from PEFT; so a model that is
-    not ``plain`` takes transformers' own.
+    not ``plain`` takes transformers' own. Of several processes the first one alone holds the weights when they are sharded
+    and sends the others theirs.
     """
-    own = activation_checkpointing and not (sharded and plain)
+    twice = activation_checkpointing or (sharded and is_on("FSDP_ACTIVATION_CHECKPOINTING"))
+    own = twice and not (sharded and plain)
     arguments: dict[str, Any] = {
         "activation_checkpointing": own,
         "activation_checkpointing_kwargs": {"use_reentrant": False},
@@ -64,8 +64,9 @@ def sharding_arguments(sharded: bool, activation_checkpointing: bool, plain: boo
         arguments["fsdp_config"] = {
             "version": 2,
             "state_dict_type": "SHARDED_STATE_DICT",
-            "activation_checkpointing": activation_checkpointing and not own,
-            "reshard_after_forward": os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() in _YES,
+            "activation_checkpointing": twice and not own,
+            "cpu_ram_efficient_loading": int(os.environ.get("WORLD_SIZE", "1")) > 1,
+            **wrapping(),
         }
     return arguments
 

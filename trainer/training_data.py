@@ -14,7 +14,7 @@ from shared.errors import RestepError
 from shared.protocol import TaskInfo
 from shared.store import TrajectoryStore
 from shared.trajectory import Trajectory
-from trainer.folder import Stage, collection_name
+from trainer.folder import RunFolder, Stage, collection_name
 from trainer.recipe import Arm, Recipe, Source
 from trainer.split import SplitConfig, half, split_tasks
 from trainer.tasks import select_tasks
@@ -38,20 +38,27 @@ Sources = dict[Source, dict[str, list[Trajectory]]]
 class TrainingData:
     """Of one recipe: its training tasks, split in two, and the trajectories kept of them."""
 
-    def __init__(self, recipe: Recipe, store: TrajectoryStore, workplace: Workplace) -> None:
-        self._recipe, self._store, self._workplace = recipe, store, workplace
+    def __init__(self, recipe: Recipe, folder: RunFolder, store: TrajectoryStore, workplace: Workplace) -> None:
+        self._recipe, self._folder, self._store, self._workplace = recipe, folder, store, workplace
         self._split: dict[str, tuple[list[TaskInfo], list[TaskInfo]]] = {}
 
     async def halves(self, environment: str) -> tuple[list[TaskInfo], list[TaskInfo]]:
-        """U1 and U2 of an environment; listed once, because every arm asks."""
+        """U1 and U2 of an environment. A server is asked only where nothing was collected yet: training needs none."""
         if environment not in self._split:
-            served, options = await self._workplace.environment(environment), self._recipe.environments[environment]
-            self._split[environment] = split_tasks(await select_tasks(served, options.tasks), self._recipe.split)
+            held = await asyncio.to_thread(self._folder.tasks, environment)
+            self._split[environment] = split_tasks(held or await self.tasks(environment), self._recipe.split)
         return self._split[environment]
+
+    async def tasks(self, environment: str) -> list[TaskInfo]:
+        """U of an environment as its server lists it now, which is kept in the run's folder."""
+        served, options = await self._workplace.environment(environment), self._recipe.environments[environment]
+        tasks = await select_tasks(served, options.tasks)
+        await asyncio.to_thread(self._folder.write_tasks, environment, tasks)
+        return tasks
 
     async def sources(self, arm: Arm) -> Sources:
         """An arm's trajectories. Raises ``data_not_found`` when a source is empty in every environment."""
-        ids = {name: await self._source_ids(name) for name in await self._workplace.environments()}
+        ids = {name: await self._source_ids(name) for name in self._recipe.environments}
         sources: Sources = {}
         for source in arm.data:
             held = {name: await self._kept(source, name, of_place.get(source), arm) for name, of_place in ids.items()}

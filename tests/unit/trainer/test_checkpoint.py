@@ -79,6 +79,17 @@ def test_an_outline_has_the_layers_and_no_weight(tmp_path: Path) -> None:
     assert all(parameter.is_meta for parameter in outline.values())
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_placeholder_takes_weights_that_come_later(tied: bool, tmp_path: Path) -> None:
+    base = open_base(str(tiny_checkpoint(tmp_path, tied=tied)))
+    whole, empty = base.load(), base.placeholder()
+    assert len(list(empty.parameters())) == len(list(whole.parameters()))
+    assert len({parameter.data_ptr() for parameter in empty.parameters()}) == len(list(empty.parameters()))
+    empty.load_state_dict(whole.state_dict())
+    ids = torch.arange(9)[None]
+    assert torch.equal(empty(input_ids=ids).logits, whole(input_ids=ids).logits)  # buffers are there already
+
+
 def test_more_tokens_than_embeddings_is_unsuitable(tmp_path: Path) -> None:
     tiny_checkpoint(tmp_path)
     base = open_base(str(tmp_path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import RestepError
+from shared.protocol import TaskInfo
 from tests.support.documents import make_trajectory
 from trainer.folder import RunFolder, collection_name
 from trainer.recipe import load_recipe
@@ -140,3 +141,16 @@ def test_no_password_is_written_into_a_run(tmp_path: Path) -> None:
     assert "sesame" not in caught.value.detail
     with pytest.raises(RestepError, match="store: a password stands in no recipe"):
         RunFolder(tmp_path, address).store()
+
+
+def test_tasks_that_were_collected_on_are_kept(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    tasks = [TaskInfo(id=f"lamp/{size}", split="train", type="lamp", goal="Reach it.") for size in (3, 5)]
+    assert folder.tasks("corridor") is None
+    folder.write_tasks("corridor", tasks)
+    assert folder.tasks("corridor") == tasks
+    assert folder.tasks("cellar") is None
+    for broken in ("{", '{"tasks": [{}]}', '{"other": 1}'):
+        (tmp_path / "tasks" / "corridor.json").write_text(broken)
+        with pytest.raises(RestepError, match="data_corrupt"):
+            folder.tasks("corridor")

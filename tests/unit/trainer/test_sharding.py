@@ -122,6 +122,19 @@ def test_layers_that_draw_or_hold_adapters_are_not_wrapped(base: Path) -> None:
     assert not is_plain(attach(open_base(str(base)).load(), LoraOptions()))
 
 
+def test_accelerates_word_on_activations_counts_among_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FSDP_ACTIVATION_CHECKPOINTING", "true")
+    assert sharding_arguments(True, False, plain=True)["fsdp_config"]["activation_checkpointing"]
+    assert sharding_arguments(True, False, plain=False)["activation_checkpointing"]
+    assert not sharding_arguments(False, False, plain=True)["activation_checkpointing"]
+
+
+def test_of_several_processes_one_reads_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, sent in (("1", False), ("2", True)):
+        monkeypatch.setenv("WORLD_SIZE", count)
+        assert sharding_arguments(True, False, plain=True)["fsdp_config"]["cpu_ram_efficient_loading"] is sent
+
+
 def test_shards_do_not_pass_for_a_whole_model(tmp_path: Path) -> None:
     check_resumable(tmp_path, sharded=False)
     with pytest.raises(RestepError, match="without sharding"):

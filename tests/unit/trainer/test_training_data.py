@@ -13,6 +13,7 @@ from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from tests.support.cellar import Cellar
 from tests.support.live import live
+from trainer.folder import RunFolder
 from trainer.golden import GoldenConfig, collect_golden
 from trainer.recipe import Arm, Recipe
 from trainer.rollout import EpisodeConfig
@@ -40,7 +41,7 @@ async def held(corridor: EnvironmentClient, store: TrajectoryStore, tmp_path: Pa
         tasks = await select_tasks(corridor, recipe.environments["corridor"].tasks)
         await collect_golden("golden/corridor", tasks, corridor, store, EpisodeConfig(), GoldenConfig())
         workplace = Workplace(recipe, tmp_path / "logs")
-        yield TrainingData(recipe, store, workplace)
+        yield TrainingData(recipe, RunFolder(tmp_path / "run"), store, workplace)
         await workplace.close()
 
 
@@ -66,3 +67,22 @@ async def test_a_source_that_is_empty_everywhere_is_refused(held: TrainingData) 
     with pytest.raises(RestepError, match="no reflected_u2 trajectory of corridor, cellar was kept") as caught:
         await held.sources(arm("golden_u1", "reflected_u2"))
     assert caught.value.code == "data_not_found"
+
+
+async def test_what_was_collected_on_is_known_without_a_server(
+    held: TrainingData, store: TrajectoryStore, tmp_path: Path
+) -> None:
+    halves = {name: await held.halves(name) for name in ("corridor", "cellar")}
+    body = {
+        "name": "two",
+        "environments": {name: {"url": "http://127.0.0.1:9"} for name in halves},
+        "arms": {"one": {"data": ["golden_u1"]}},
+        "student": "one",
+        "reference": "one",
+    }
+    recipe = Recipe.model_validate(body)
+    later = TrainingData(recipe, RunFolder(tmp_path / "run"), store, Workplace(recipe, tmp_path / "logs"))
+    assert {name: await later.halves(name) for name in halves} == halves
+    assert await later.sources(arm("golden_u1", "golden_u2")) == await held.sources(arm("golden_u1", "golden_u2"))
+    with pytest.raises(RestepError, match="unreachable"):
+        await later.tasks("corridor")
