@@ -12,10 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
+from services.envserver.app import create_app
+from services.envserver.service import Service
 from shared.client import EnvironmentClient
+from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from tests.e2e.faults.conftest import Unbroken
+from tests.support.corridor import CorridorWorld
 from tests.support.driver import Driver
+from tests.support.live import live
 from tests.support.mortal import Mortal
 from tests.support.proxy import CUTS, EveryCut, Proxy
 from tests.support.run_plan import Plan, carry_out
@@ -119,6 +124,22 @@ async def _drip(port: int, request: bytes) -> None:
             writer.write(request[number : number + 1])
             await asyncio.sleep(0.2)
         await asyncio.sleep(60)
+
+
+async def test_a_request_that_never_gets_complete_holds_no_session() -> None:
+    now = 0.0
+    app = create_app(CorridorWorld(), EnvironmentSettings(lease_seconds=100), clock=lambda: now)
+    service: Service = app.state.service
+    async with live(app) as url, EnvironmentClient(url) as client:
+        episode = await client.open("lamp/3")
+        _, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        head = f"POST /v1/sessions/{episode.session_id}/steps HTTP/1.1\r\nHost: server\r\nContent-Length: 40\r\n\r\n"
+        writer.write(head.encode() + b'{"seq": 1, ')
+        await asyncio.sleep(0.2)  # the server, in this very loop, has read it by then
+        now += 100
+        assert service.sessions.reap() == 1
+        writer.close()
+        assert (await episode.step("go to room 1")).seq == 1, "whoever owns it goes on"
 
 
 async def test_a_full_agent(agent: Mortal, lessons: Plan, unbroken: Unbroken) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from shared.store import TrajectoryStore
+from shared.trajectory import Trajectory
 from tests.e2e.faults.conftest import Unbroken
 from tests.support.driver import Driver
 from tests.support.postgres import PostgresServer
@@ -45,19 +46,22 @@ async def test_connections_that_break(postgres: PostgresServer, houses: Plan, un
         proxy.lost_answer = lost_answer
         store = await asyncio.to_thread(TrajectoryStore, through)
 
+        def of(number: int) -> Trajectory:
+            return trajectories[number % len(trajectories)]
+
         async def commit(number: int) -> bool:
-            return await asyncio.to_thread(store.commit, trajectories[number], attempt=number, kept=True)
+            return await asyncio.to_thread(store.commit, of(number), attempt=number, kept=True)
 
         assert await commit(0)
         begun = proxy.sent
         assert not await commit(0)
         packets = proxy.sent - begun
-        assert 4 <= packets < len(trajectories), "a transaction takes some"
+        assert packets >= 4, "a transaction takes some"
         for packet in range(packets):
             proxy.cut_at = proxy.sent + packet
             assert await commit(1 + packet)
             assert proxy.sent > proxy.cut_at, "nothing was cut"
             assert not await commit(1 + packet)
         units = [(unit.task_id, unit.attempt) for unit in await asyncio.to_thread(store.units, RUN)]
-        assert sorted(units) == sorted((trajectories[n].task.id, n) for n in range(1 + packets))
+        assert sorted(units) == sorted((of(n).task.id, n) for n in range(1 + packets))
         await asyncio.to_thread(store.close)
