@@ -11,7 +11,7 @@ from services.envserver.service import Service
 Offset = Annotated[int, Query(ge=0, description="how many to skip")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many to answer at most")]
 
-EVERYWHERE = ("unauthorized", "invalid_request", "not_ready", "internal")
+EVERYWHERE = ("unauthorized", "foreign_page", "foreign_host", "head_too_large", "invalid_request", "not_ready", "internal")
 """Problems that any route may answer."""
 BODY = ("malformed_json", "body_too_large")
 SESSION = ("session_not_found", "session_gone")
