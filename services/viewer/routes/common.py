@@ -10,7 +10,15 @@ from services.viewer.library import Library
 from services.viewer.pages import HTML, Pages
 from shared.store import Wanted
 
-EVERYWHERE: Final = ("unauthorized", "foreign_page", "foreign_host", "head_too_large", "invalid_request", "store_failed", "internal")
+EVERYWHERE: Final = (
+    "unauthorized",
+    "foreign_page",
+    "foreign_host",
+    "head_too_large",
+    "invalid_request",
+    "store_failed",
+    "internal",
+)
 """Problems that any route may answer."""
 RUN: Final = ("data_not_found", "data_corrupt", "invalid_trajectory")
 PAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {HTML: {}}, "description": "A page"}}
