@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import pickle
+import socket
 import time
 from contextlib import suppress
 from typing import Any, Final, Protocol, Self
@@ -108,6 +109,7 @@ class RayCluster:
         return self
 
     def _connect(self) -> None:
+        _check_listens(os.environ.get("RAY_ADDRESS", AUTO) if self._address == AUTO else self._address)
         quiet = {"namespace": "restep", "log_to_driver": False, "logging_level": logging.ERROR}
         try:
             self._ray.init(address=self._address, **quiet)
@@ -149,7 +151,8 @@ class _Undertaking:
     def __init__(self, ray: Any, order: Order, store: TrajectoryStore, actors: dict[int, Any], count: int) -> None:
         self._ray, self._order, self._store, self._actors, self._count = ray, order, store, actors, count
         # Actors wait for servers most of the time; one that asked for a processor might wait for that as well, for ever.
-        self._kind = ray.remote(Actor).options(num_cpus=0, scheduling_strategy="SPREAD")
+        # A little is asked for, so that a head node that is declared to have none is spared.
+        self._kind = ray.remote(Actor).options(num_cpus=0.01, scheduling_strategy="SPREAD")
         self._payload = ray.put(pickle.dumps(order))
         self._units = {(task.id, attempt) for task in order.tasks for attempt in range(order.config.collection.attempts)}
         self._done: asyncio.Future[Collected] = asyncio.get_running_loop().create_future()
@@ -225,6 +228,13 @@ class _Undertaking:
             if not stopped.done() or stopped.exception() is not None:
                 self._ray.kill(self._actors.pop(number))
                 stopped.cancel()
+
+
+def _check_listens(address: str) -> None:
+    """Raise OSError when nobody does: Ray would wait for minutes and write to the terminal. ``auto`` and the like pass."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_STOP_SECONDS).close()
 
 
 def _first_line(error: Exception) -> str:

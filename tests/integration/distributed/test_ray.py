@@ -6,6 +6,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,16 @@ from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from tests.support.corridor import CorridorEpisode, CorridorWorld
 from tests.support.live import live
+from tests.support.postgres import PostgresServer
 from trainer.collection import CollectionConfig
 from trainer.distributed import Executor, Here, RayCluster
 from trainer.golden import GoldenConfig
 from trainer.order import Order, store_address
 from trainer.progress import Progress
+from trainer.recipe import read_recipe
 from trainer.rollout import EpisodeConfig
 from trainer.tasks import TaskSelection, select_tasks
+from trainer.workplace import Workplace
 
 pytest.importorskip("ray", reason="restep[ray] is not installed")
 from ray.cluster_utils import Cluster
@@ -93,10 +97,25 @@ async def order(server: str, store: Path, **collection: int) -> Order:
     )
 
 
+def recipe(server: str | None) -> dict[str, Any]:
+    return {
+        "name": "far",
+        "environments": {"corridor": {"url": server, "tasks": {"split": "train"}}},
+        "golden": {"collection": {"attempts": ATTEMPTS, "concurrency": 4}},
+        "arms": {"one": {"data": ["golden_u1"]}},
+        "student": "one",
+        "reference": "one",
+    }
+
+
 def contents(path: Path) -> list[tuple[str, int, bool, str]]:
     with TrajectoryStore(path) as store:
-        assert store.failures("golden/corridor") == []
-        return [(unit.task_id, unit.attempt, unit.kept, unit.trajectory_id) for unit in store.units("golden/corridor")]
+        return contents_of(store)
+
+
+def contents_of(store: TrajectoryStore) -> list[tuple[str, int, bool, str]]:
+    assert store.failures("golden/corridor") == []
+    return [(unit.task_id, unit.attempt, unit.kept, unit.trajectory_id) for unit in store.units("golden/corridor")]
 
 
 async def unbroken(server: str, folder: Path) -> list[tuple[str, int, bool, str]]:
@@ -163,15 +182,7 @@ async def test_another_version_of_the_code_is_refused(
 async def test_a_driver_killed_in_the_middle_goes_on_by_the_same_command(
     ray: RayCluster, cluster: Any, server: str, tmp_path: Path
 ) -> None:
-    recipe = {
-        "name": "far",
-        "environments": {"corridor": {"url": server, "tasks": {"split": "train"}}},
-        "golden": {"collection": {"attempts": ATTEMPTS, "concurrency": 4}},
-        "arms": {"one": {"data": ["golden_u1"]}},
-        "student": "one",
-        "reference": "one",
-    }
-    (tmp_path / "far.yaml").write_text(yaml.safe_dump(recipe))
+    (tmp_path / "far.yaml").write_text(yaml.safe_dump(recipe(server)))
     command = ["collect", "golden", str(tmp_path / "far.yaml"), "--runs", str(tmp_path), "--ray", cluster.address]
     store = tmp_path / "far" / "trajectories.db"
 
@@ -192,7 +203,9 @@ async def test_a_driver_killed_in_the_middle_goes_on_by_the_same_command(
     assert contents(store) == await unbroken(server, tmp_path)
 
 
-async def test_several_nodes_need_a_store_that_all_reach(ray: RayCluster, cluster: Any, server: str, tmp_path: Path) -> None:
+async def test_several_nodes_share_a_run_in_postgresql_and_no_file(
+    ray: RayCluster, cluster: Any, server: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
     assert ray.machines == 1
     node = cluster.add_node(num_cpus=1)
     try:
@@ -201,5 +214,20 @@ async def test_several_nodes_need_a_store_that_all_reach(ray: RayCluster, cluste
         with pytest.raises(RestepError, match=r"trajectories\.db is a file.* 2 nodes") as caught:
             await ray.collect(await order(server, tmp_path / "trajectories.db"))
         assert caught.value.code == "invalid_recipe"
+        place = Workplace(read_recipe(recipe(None)), tmp_path, ray.machines)
+        with pytest.raises(RestepError, match=r"environments\.corridor\.url: .* 2 machines") as caught:
+            await place.environments()
+        assert caught.value.code == "invalid_recipe"
+        for idle in actors():
+            idle.kill()  # the next ones are spread over both nodes
+        shared = replace(await order(server, tmp_path / "none.db"), store=postgres.new_schema(), namespace="far")
+        collecting = asyncio.create_task(ray.collect(shared))
+        with shared.open_store() as store:
+            while len(store.finished(shared.run)) < 6:
+                assert not collecting.done(), "it ended before it could be met in its middle"
+                await asyncio.sleep(0.05)
+            assert len({actor.ppid() for actor in actors()}) == 2
+            await collecting
+            assert contents_of(store) == await unbroken(server, tmp_path)
     finally:
         cluster.remove_node(node)

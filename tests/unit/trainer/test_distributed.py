@@ -64,6 +64,14 @@ def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch)
     assert caught.value.code == "missing_extra"
 
 
+def test_where_no_cluster_listens_it_is_said_at_once() -> None:
+    pytest.importorskip("ray", reason="restep[ray] is not installed")
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        with pytest.raises(RestepError, match=f"--ray {address}: .*refused") as caught, RayCluster(address):
+            pass
+        assert caught.value.code == "unreachable"
+
+
 def test_a_worker_of_an_expert_needs_no_pytorch() -> None:
     program = "import sys, trainer.distributed; print(sorted({'torch', 'transformers', 'ray'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
