@@ -41,7 +41,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "unknown_task": ErrorKind(404, "No such task"),
     "unknown_split": ErrorKind(404, "No such split"),
     "invalid_option": ErrorKind(422, "The environment does not know this option or value"),
-    "not_supported": ErrorKind(501, "This environment does not offer the capability"),
+    "not_supported": ErrorKind(422, "This server does not offer the capability"),
     "expert_disabled": ErrorKind(403, "The expert route is not enabled on this server"),
     "expert_failed": ErrorKind(500, "The expert could not judge this state"),
     "nothing_bought": ErrorKind(409, "Nothing has been bought in this episode"),

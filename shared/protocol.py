@@ -114,11 +114,25 @@ class TaskPage(_Answer):
 # --- sessions ------------------------------------------------------------------------------------------------
 
 
+_BY_ID: Final[dict[str, Any]] = {
+    "required": ["task_id"],
+    "properties": {"task_id": {"type": "string"}, "split": {"type": "null"}, "index": {"type": "null"}},
+}
+_BY_INDEX: Final[dict[str, Any]] = {
+    "required": ["split", "index"],
+    "properties": {"task_id": {"type": "null"}, "split": {"type": "string"}, "index": {"type": "integer"}},
+}
+
+
 class CreateSession(_Request):
     """Which episode to begin: a task by id, or by split and index."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"task_id": "find-plant/3", "options": {"simplification": "easy"}}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"task_id": "find-plant/3", "options": {"simplification": "easy"}}],
+            "oneOf": [_BY_ID, _BY_INDEX],
+        },
     )
 
     task_id: str | None = None

@@ -94,7 +94,7 @@ async def busy_seconds(client: httpx.AsyncClient) -> float:
 async def test_constrained_answers_are_refused_by_name(client: httpx.AsyncClient) -> None:
     body = {"prompt_token_ids": PROMPT, "admissible_actions": ["look"]}
     refused = await client.post("/v1/react/steps", json=body)
-    assert (refused.status_code, refused.json()["code"]) == (501, "not_supported")
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_supported")
     for wrong in ([], [""], ["look\nAction: run"]):
         assert (await client.post("/v1/react/steps", json=body | {"admissible_actions": wrong})).status_code == 422
 
