@@ -5,13 +5,23 @@ What is not served is refused by name: an option that were silently ignored woul
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.agent_protocol import Sampling
 
 Zero = Field(default=0.0, ge=0.0, le=0.0, description="only 0 is served")
+One = Annotated[int, Field(ge=1, le=1)]  # a Literal would take true for 1
+
+
+def _not(value: bool) -> bool:
+    if value:
+        raise ValueError("only false is served")
+    return value
+
+
+No = Annotated[bool, AfterValidator(_not), Field(json_schema_extra={"const": False})]
 
 
 class _Request(BaseModel):
@@ -20,7 +30,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str = Field(description="name, name@hash or path of the checkpoint served")
-    n: Literal[1] = 1
+    n: One = 1
     stream: bool = False
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0.0, le=10.0, description="default 1, as OpenAI's")
@@ -95,7 +105,7 @@ class ChatRequest(_Request):
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     logprobs: bool = False
-    top_logprobs: Literal[0] | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=0)
 
 
 class CompletionRequest(_Request):
@@ -108,8 +118,8 @@ class CompletionRequest(_Request):
     prompt: str | list[int]
     max_tokens: int | None = Field(default=16, ge=1)
     logprobs: int | None = Field(default=None, ge=0, le=1, description="the sampled tokens' own; alternatives are not given")
-    echo: Literal[False] = False
-    best_of: Literal[1] | None = None
+    echo: No = False
+    best_of: One | None = None
 
 
 _Request.model_rebuild()

@@ -38,6 +38,10 @@ _FAILURES = declared_openai(
     "draining",
 )
 
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string", "description": "with `stream`: chunks, then [DONE]"}}}}
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -80,7 +84,7 @@ async def models(request: Request) -> Response:
     return _json({"object": "list", "data": [model]})
 
 
-@router.post("/chat/completions", openapi_extra=body_of(ChatRequest), responses=_FAILURES)
+@router.post("/chat/completions", openapi_extra=body_of(ChatRequest), responses={**_FAILURES, **_EVENTS})
 async def chat_completions(request: Request) -> Response:
     """One answer to a dialogue, whole or as server-sent events."""
     asked = await read(request, ChatRequest)
@@ -91,7 +95,7 @@ async def chat_completions(request: Request) -> Response:
     return await _answer(request, _Call(asked, served, prompt, f"chatcmpl-{uuid4().hex}", int(time.time())), longest)
 
 
-@router.post("/completions", openapi_extra=body_of(CompletionRequest), responses=_FAILURES)
+@router.post("/completions", openapi_extra=body_of(CompletionRequest), responses={**_FAILURES, **_EVENTS})
 async def completions(request: Request) -> Response:
     """The continuation of a text or of token ids, whole or as server-sent events."""
     asked = await read(request, CompletionRequest)

@@ -120,6 +120,10 @@ async def test_models_names_the_checkpoint(client: httpx.AsyncClient, first: Pat
         ("completions", {"prompt": "x", "model": "other"}, 404, "not_found_error", "unknown_model"),
         ("completions", {"prompt": "x", "n": 2}, 422, "invalid_request_error", "invalid_request"),
         ("completions", {"prompt": "x", "echo": True}, 422, "invalid_request_error", "invalid_request"),
+        ("completions", {"prompt": "x", "echo": 0}, 422, "invalid_request_error", "invalid_request"),
+        ("completions", {"prompt": "x", "n": True}, 422, "invalid_request_error", "invalid_request"),
+        ("completions", {"prompt": "x", "best_of": True}, 422, "invalid_request_error", "invalid_request"),
+        ("chat/completions", {"messages": MESSAGES, "top_logprobs": False}, 422, "invalid_request_error", "invalid_request"),
         ("completions", {"prompt": "x", "logit_bias": {"1": 5}}, 422, "invalid_request_error", "invalid_request"),
         ("completions", {"prompt": ["x", "y"]}, 422, "invalid_request_error", "invalid_request"),
         ("completions", {"prompt": [1] * 2000}, 422, "invalid_request_error", "prompt_too_long"),
@@ -164,6 +168,13 @@ async def test_openapi_describes_every_route(client: httpx.AsyncClient) -> None:
     assert {"ReactStepRequest", "AgentTurn", "ChatRequest", "CompletionRequest", "Problem"} <= set(
         document["components"]["schemas"]
     )
+
+
+def test_answers_are_declared_whole_and_as_events() -> None:
+    document = create_app(AgentSettings(checkpoint="any")).openapi()
+    for path in ("/v1/chat/completions", "/v1/completions"):
+        content = document["paths"][path]["post"]["responses"]["200"]["content"]
+        assert set(content) == {"application/json", "text/event-stream"}
 
 
 def test_the_failures_of_these_routes_are_described_in_their_own_shape() -> None:
