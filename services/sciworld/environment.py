@@ -35,8 +35,8 @@ from shared.protocol import EnvironmentInfo, ExpertAdvice, OptionInfo, TaskInfo
 
 MAX_STEPS: Final = 100
 MAX_WORKERS: Final = 4
-OPENINGS_A_WORKER: Final = 64
-"""Episodes that may wait to begin on a JVM, at up to half a second each: well within what a call may take."""
+OPENINGS_A_WORKER: Final = 16
+"""Episodes that may wait to begin on a JVM: seconds of work, on a crowded machine a minute, and a call may take two."""
 ENGINE_VERSION: Final = f"scienceworld {jvm.SCIENCEWORLD_VERSION} (hashCode=2)"
 T = TypeVar("T")
 
