@@ -1,6 +1,6 @@
 """A server under load: its process, sessions that play by scripts, and the tables of rates and of memory.
 
-Shared by the benchmarks of environments whose steps are inline.
+Shared by the benchmarks of environments; sessions are for those whose steps are inline.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import subprocess
+import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -37,18 +39,32 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def server(command: Sequence[str]) -> Generator[tuple[str, psutil.Process]]:
-    """A server in a process of its own, ready: its address and the process."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+def server(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Generator[tuple[str, psutil.Process]]:
+    """A server in a process of its own, ready: its address and the process. Raises SystemExit when it ends by itself."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     try:
         assert process.stdout is not None
-        url = orjson.loads(process.stdout.readline())["url"]
+        if not (line := process.stdout.readline()):
+            raise SystemExit(f"the server did not start: exit code {process.wait()}")
+        url = orjson.loads(line)["url"]
         while httpx.get(f"{url}/readyz").status_code != 200:
             time.sleep(0.05)
         yield url, psutil.Process(process.pid)
+        if process.poll() is not None:
+            raise SystemExit(f"the server ended by itself: exit code {process.returncode}")
     finally:
         process.terminate()
         process.communicate()
+
+
+@contextmanager
+def serving(service: str, arguments: Sequence[str] = (), **settings: object) -> Generator[tuple[str, psutil.Process]]:
+    """``restep serve SERVICE`` with what comes along; ``settings`` become ``RESTEP_*`` variables."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESTEP_")}
+    given = {f"RESTEP_{name.upper()}": str(value) for name, value in {"log_level": "warning", **settings}.items()}
+    command = [sys.executable, "-m", "trainer.cli", "serve", service, "--port", "0", *arguments]
+    with server(command, {**inherited, **given}) as running:
+        yield running
 
 
 class Players:

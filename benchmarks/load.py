@@ -20,9 +20,8 @@ import argparse
 import asyncio
 import os
 import sys
-import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +29,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from benchmarks.drive import serving
 from benchmarks.episodes import MANNERS, Latency
 from benchmarks.memory import GROWTH, lines
 from benchmarks.overload import CAPACITY, QUEUE, Overload, overload
@@ -37,7 +37,6 @@ from benchmarks.scaling import Scaling, scale
 from benchmarks.soak import Load, Soak, soak
 from shared.serving import new_event_loop
 from trainer.charts import line_chart
-from trainer.servers import LocalServer, local_server
 
 PHASES: Final = ("soak", "overload", "scaling")
 SERVERS: Final = (1, 2, 3, 4)
@@ -50,6 +49,7 @@ class Report:
     environment: str
     workers: int
     cores: int
+    episodes: int
     soak: Soak | None = None
     overload: Overload | None = None
     scaling: list[Scaling] = field(default_factory=list[Scaling])
@@ -59,6 +59,10 @@ class Report:
         found: list[str] = []
         if self.soak is not None:
             soaked = self.soak
+            if soaked.episodes < self.episodes:
+                found.append(f"only {soaked.episodes} of {self.episodes} episodes were finished in time")
+            if not soaked.growth:
+                found.append("memory was looked at too seldom to tell whether it grows")
             grown = [each for each in soaked.growth if each.share > GROWTH]
             found += [f"{each.process} grew by {100 * each.share:.1f} %" for each in grown]
             if any(not 200 <= status < 300 and status != 429 for status in soaked.statuses):
@@ -75,38 +79,30 @@ class Report:
         return found
 
 
-@asynccontextmanager
-async def server(environment: str, workers: int, capacity: int, log: Path, **settings: int) -> AsyncGenerator[LocalServer]:
-    """A server with the embedded data; ``settings`` become ``RESTEP_*`` variables."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESTEP_")}
-    given = {f"RESTEP_{name.upper()}": str(value) for name, value in settings.items()}
-    arguments = ["--workers", str(workers), "--capacity", str(capacity)]
-    async with local_server(environment, arguments, log, {**inherited, "RESTEP_LOG_LEVEL": "warning", **given}) as running:
-        yield running
+@contextmanager
+def server(environment: str, workers: int, capacity: int, **settings: int) -> Generator[tuple[int, int]]:
+    """A server with the embedded data: its port and process id."""
+    with serving(environment, ["--workers", str(workers), "--capacity", str(capacity)], **settings) as (url, process):
+        port = httpx.URL(url).port
+        assert port is not None
+        yield port, process.pid
 
 
-def port_of(running: LocalServer) -> int:
-    """Where it listens."""
-    port = httpx.URL(running.url).port
-    assert port is not None
-    return port
-
-
-async def measure(given: argparse.Namespace, report: Report, log: Path) -> None:
+async def measure(given: argparse.Namespace, report: Report) -> None:
     """All phases that are asked for, into ``report``."""
     name, workers = given.environment, given.workers
     if "soak" in given.only:
-        load = Load(name, given.sessions, given.episodes, given.steps, given.think, given.paced)
-        async with server(name, workers, 2 * given.sessions, log) as running:
-            report.soak = await soak(load, port_of(running), running.pid)
+        load = Load(name, given.sessions, given.episodes, given.steps, given.think, given.paced, 60 * given.soak_minutes)
+        with server(name, workers, 2 * given.sessions) as (port, pid):
+            report.soak = await soak(load, port, pid)
     if "overload" in given.only:
-        async with server(name, workers, CAPACITY, log, queue=QUEUE) as running:
-            report.overload = await overload(name, port_of(running), given.clients, given.requests, given.steps)
+        with server(name, workers, CAPACITY, queue=QUEUE) as (port, _):
+            report.overload = await overload(name, port, given.clients, given.requests, given.steps)
     for count in SERVERS if "scaling" in given.only else ():
-        async with AsyncExitStack() as stack:
-            some = [await stack.enter_async_context(server(name, workers, given.lanes, log)) for _ in range(count)]
+        with ExitStack() as stack:
+            some = [stack.enter_context(server(name, workers, given.lanes)) for _ in range(count)]
             load = (given.lanes, given.scale_episodes, given.steps)
-            report.scaling.append(await scale(name, [port_of(each) for each in some], [each.pid for each in some], load))
+            report.scaling.append(await scale(name, [port for port, _ in some], [pid for _, pid in some], load))
 
 
 # --- tables --------------------------------------------------------------------------------------------------
@@ -176,6 +172,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--lanes", type=int, default=48, help="sessions at once, scaling")
     made.add_argument("--scale-episodes", type=int, default=1200, help="episodes with each number of servers")
     made.add_argument("--only", nargs="+", choices=PHASES, default=list(PHASES))
+    made.add_argument("--soak-minutes", type=float, default=60.0, help="end the soak after so long; missing episodes fail it")
     made.add_argument("--minutes", type=float, default=90.0, help="stop after so long, whatever is unfinished")
     made.add_argument("--output", type=Path, required=True, help="folder for results")
     return made
@@ -183,13 +180,12 @@ def parser() -> argparse.ArgumentParser:
 
 async def run(given: argparse.Namespace) -> Report:
     """Measure within the time there is. Raises SystemExit when it is over."""
-    report = Report(given.environment, given.workers, os.cpu_count() or 1)
-    with tempfile.TemporaryDirectory() as logs:
-        try:
-            async with asyncio.timeout(60 * given.minutes):
-                await measure(given, report, Path(logs) / "server.log")
-        except TimeoutError:
-            raise SystemExit(f"unfinished after {given.minutes:g} minutes") from None
+    report = Report(given.environment, given.workers, os.cpu_count() or 1, given.episodes)
+    try:
+        async with asyncio.timeout(60 * given.minutes):
+            await measure(given, report)
+    except TimeoutError:
+        raise SystemExit(f"unfinished after {given.minutes:g} minutes") from None
     return report
 
 

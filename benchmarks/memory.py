@@ -75,14 +75,14 @@ class Growth:
 def growth(samples: Sequence[Sample], episodes: int) -> list[Growth]:
     """Each process's median while the share ``WARM`` of all episodes was finished, against that from ``LAST`` on.
 
-    A process that was not there in both is left out. Raises ValueError where either part has no sample.
+    A process that was not there in both is left out; where either part has no sample, nothing is known.
     """
     parts: list[list[Sample]] = [
         [sample for sample in samples if WARM[0] * episodes <= sample.episodes < WARM[1] * episodes],
         [sample for sample in samples if sample.episodes >= LAST * episodes],
     ]
     if not all(parts):
-        raise ValueError("too few samples: none after the warm-up, or none at the end")
+        return []
     always = [sample.resident.keys() for part in parts for sample in part]
     names = [name for name in always[0] if all(name in there for there in always)]
     return [Growth(name, *(statistics.median(sample.resident[name] for sample in part) for part in parts)) for name in names]

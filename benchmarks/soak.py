@@ -65,11 +65,12 @@ class Crowd:
 
         await _all(*(run(lane, random.Random(number)) for number, lane in enumerate(self.lanes)))
 
-    async def flat_out(self, episodes: int) -> None:
-        """No lane ever waits, until so many episodes are finished."""
+    async def flat_out(self, episodes: int, seconds: float) -> None:
+        """No lane ever waits, until so many episodes are finished or so many seconds have passed."""
+        until = time.perf_counter() + seconds
 
         async def run(lane: Lane) -> None:
-            while self.finished < episodes:
+            while self.finished < episodes and time.perf_counter() < until:
                 await self.advance(lane)
 
         await _all(*(run(lane) for lane in self.lanes))
@@ -140,7 +141,7 @@ class Soak:
 
 @dataclass(frozen=True)
 class Load:
-    """How long and how fast: ``think`` and ``paced`` in seconds, ``steps`` the step limit of an episode."""
+    """How long and how fast: ``think``, ``paced`` and ``longest`` in seconds, ``steps`` the step limit of an episode."""
 
     environment: str
     sessions: int
@@ -148,6 +149,7 @@ class Load:
     steps: int
     think: float
     paced: float
+    longest: float
 
 
 @asynccontextmanager
@@ -169,7 +171,8 @@ async def watching(people: Crowd, port: int, processes: Processes, episodes: int
     task = asyncio.create_task(watch())
     try:
         yield samples
-        await task
+        if people.finished >= episodes:
+            await task
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -186,7 +189,7 @@ async def soak(load: Load, port: int, pid: int) -> Soak:
         paced = people.next_stage()
         since, cpu = time.perf_counter(), processes.cpu_seconds()
         async with watching(people, port, processes, load.episodes) as samples:
-            await people.flat_out(load.episodes)
+            await people.flat_out(load.episodes, load.longest)
             seconds, cpu = time.perf_counter() - since, processes.cpu_seconds() - cpu
         finished, steps = people.finished, people.player.steps
         flat_out = people.next_stage()
@@ -201,14 +204,14 @@ async def soak(load: Load, port: int, pid: int) -> Soak:
         steps,
         seconds,
         load.sessions,
-        min(sample.sessions for sample in samples),
+        min((sample.sessions for sample in samples), default=0),
         left,
-        cpu / steps * 1e3,
+        cpu / max(1, steps) * 1e3,
         everything.by_status(),
         paced_steps / load.paced,
         opening.latencies(),
         paced.latencies(),
         flat_out.latencies(),
-        growth(samples, load.episodes),
+        growth(samples, finished),
         samples,
     )

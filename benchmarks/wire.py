@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -23,22 +24,35 @@ class Reply:
 
 
 class Connection:
-    """One connection to a server on this machine; a request is answered before the next is sent."""
+    """One connection to a server on this machine; a request is answered before the next is sent.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    A server closes a connection that nobody has used for long, perhaps while a request is on its way; it is then sent again
+    on another, once (every call of the protocol may be repeated).
+    """
+
+    def __init__(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._port = port
         self._reader = reader
         self._writer = writer
 
     @classmethod
     async def open(cls, port: int) -> Self:
         """Connect. Raises OSError."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+        return cls(port, *await asyncio.open_connection("127.0.0.1", port))
 
     async def call(self, method: str, path: str, body: object = None) -> Reply:
         """One request and its answer, whatever its status. Raises EOFError or OSError when the server hangs up."""
         content = b"" if body is None else orjson.dumps(body)
-        head = f"{method} {path} HTTP/1.1\r\nHost: server\r\nContent-Length: {len(content)}\r\n\r\n"
-        self._writer.write(head.encode() + content)
+        request = f"{method} {path} HTTP/1.1\r\nHost: server\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+        try:
+            return await self._ask(request)
+        except (asyncio.IncompleteReadError, OSError):
+            await self.close()
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+            return await self._ask(request)
+
+    async def _ask(self, request: bytes) -> Reply:
+        self._writer.write(request)
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines[1:] if line)
         found = await self._reader.readexactly(int(fields.get("content-length", "0")))
@@ -54,4 +68,5 @@ class Connection:
     async def close(self) -> None:
         """Hang up."""
         self._writer.close()
-        await self._writer.wait_closed()
+        with contextlib.suppress(OSError):  # the server may have been first
+            await self._writer.wait_closed()

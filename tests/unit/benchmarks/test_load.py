@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from benchmarks.episodes import CREATE, STEP, Calls, Player, all_tasks, held
-from benchmarks.load import Report, main, port_of, server, tables
+from benchmarks.load import Report, main, server, tables
 from benchmarks.overload import Overload, overload
 from benchmarks.soak import crowd
 from benchmarks.wire import Connection, Reply
@@ -40,17 +40,17 @@ def test_only_success_and_a_429_that_says_when_to_return_are_right(
 ) -> None:
     found = Overload(9, 1, 1, {STEP: answers}, missing)
     assert (found.wrong, found.refused) == (wrong, refused)
-    failures = Report("alfworld", 1, 1, overload=found).failures()
+    failures = Report("alfworld", 1, 1, 10, overload=found).failures()
     assert len(failures) == (wrong > 0) + (refused == 0)
 
 
-async def test_a_crowd_holds_all_its_sessions_all_the_time(tmp_path: Path) -> None:
-    async with server("alfworld", 1, 24, tmp_path / "log") as running:
-        watcher = await Connection.open(port_of(running))
+async def test_a_crowd_holds_all_its_sessions_all_the_time() -> None:
+    with server("alfworld", 1, 24) as (port, _):
+        watcher = await Connection.open(port)
         assert len(set(await all_tasks(watcher))) == 360
         counts: list[int] = []
-        async with crowd("alfworld", port_of(running), 12, 3) as people:
-            playing = asyncio.create_task(people.flat_out(40))
+        async with crowd("alfworld", port, 12, 3) as people:
+            playing = asyncio.create_task(people.flat_out(40, 60.0))
             while not playing.done():
                 counts.append(await held(watcher))
             await playing
@@ -61,20 +61,20 @@ async def test_a_crowd_holds_all_its_sessions_all_the_time(tmp_path: Path) -> No
         await watcher.close()
 
 
-async def test_over_capacity_there_are_only_refusals(tmp_path: Path) -> None:
-    async with server("alfworld", 1, 2, tmp_path / "log", queue=1) as running:
-        found = await overload("alfworld", port_of(running), 8, 200, 3)
+async def test_over_capacity_there_are_only_refusals() -> None:
+    with server("alfworld", 1, 2, queue=1) as (port, _):
+        found = await overload("alfworld", port, 8, 200, 3)
         assert sum(sum(by_status.values()) for by_status in found.answers.values()) >= 200
         assert found.refused > 0
         assert found.wrong == 0
-        watcher = await Connection.open(port_of(running))
+        watcher = await Connection.open(port)
         assert await held(watcher) == 0
         await watcher.close()
 
 
-async def test_an_episode_is_the_same_each_time(tmp_path: Path) -> None:
-    async with server("webshop", 1, 8, tmp_path / "log") as running:
-        connection = await Connection.open(port_of(running))
+async def test_an_episode_is_the_same_each_time() -> None:
+    with server("webshop", 1, 8) as (port, _):
+        connection = await Connection.open(port)
         tasks, seen = await all_tasks(connection), list[list[str]]()
         for prefix in ("a", "b"):
             player = Player("webshop", tasks, 5, prefix=prefix)
@@ -109,5 +109,5 @@ def test_the_command_writes_what_it_measured(
 
 
 def test_a_table_says_so_where_nothing_was_measured() -> None:
-    assert tables(Report("alfworld", 1, 1)) == ""
-    assert dataclasses.asdict(Report("alfworld", 1, 1))["scaling"] == []
+    assert tables(Report("alfworld", 1, 1, 10)) == ""
+    assert dataclasses.asdict(Report("alfworld", 1, 1, 10))["scaling"] == []

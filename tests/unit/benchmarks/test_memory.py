@@ -36,8 +36,7 @@ def test_a_process_that_was_not_there_all_the_time_is_left_out() -> None:
 
 
 def test_too_little_is_no_answer() -> None:
-    with pytest.raises(ValueError, match="too few samples"):
-        growth(samples(1, 2, 3), 1000)
+    assert growth(samples(1, 2, 3), 1000) == []
 
 
 def test_a_chart_has_a_line_for_each_process() -> None:
