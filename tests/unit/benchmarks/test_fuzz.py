@@ -1,0 +1,44 @@
+"""Requests made from OpenAPI: the framework of every environment server keeps what it declares, and what does not is found."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import FastAPI, HTTPException
+
+from benchmarks.fuzz import Fuzzed, answers, attack, table
+from services.envserver.app import create_app
+from shared.settings import EnvironmentSettings
+from tests.support.cellar import Cellar
+from tests.support.live import live
+
+
+@pytest.mark.slow
+async def test_an_environment_server_keeps_what_it_declares() -> None:
+    settings = EnvironmentSettings(expert=True, capacity=64, lease_seconds=5.0)
+    async with live(create_app(Cellar(), settings)) as url:
+        assert await attack(url, seed=1, examples=1) == ""
+        found = await answers(url)
+    assert sum(found.values()) > 200
+    assert {200, 201, 204, 404, 405, 422} <= found.keys()
+    assert max(found) < 500
+
+
+async def test_a_server_that_does_not_is_found() -> None:
+    app = FastAPI()
+
+    @app.get("/share")
+    async def share(among: int) -> float:  # pyright: ignore[reportUnusedFunction]
+        if among == 0:
+            raise HTTPException(500)
+        return 1 / among
+
+    async with live(app) as url:
+        findings = await attack(url, seed=1, examples=20)
+    assert "GET /share" in findings
+    assert "[500]" in findings
+
+
+def test_answers_are_told_by_status() -> None:
+    results = [Fuzzed("one", {200: 3, 404: 1}, ""), Fuzzed("two", {200: 1, 500: 2}, "bad")]
+    assert [(each.requests, each.server_errors) for each in results] == [(4, 0), (3, 2)]
+    assert table(results).splitlines()[-1] == "| two | 3 | 1 | 0 | 2 |"
