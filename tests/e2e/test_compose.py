@@ -2,7 +2,7 @@
 
 Nothing is pulled: the base image comes from debootstrap, and PostgreSQL, Envoy and Prometheus from stand-ins
 (tests/support/images) under the names that compose.yaml has. Grafana has none and is not started. Images and build steps
-are kept in ``RESTEP_CI_CACHE``, so that a second run on a machine takes a third of the time.
+are kept in ``RESTEP_CI_CACHE``, where a second run on a machine finds them.
 """
 
 from __future__ import annotations
