@@ -5,21 +5,31 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from services.agent.app import create_app as create_agent
+from services.agent.settings import AgentSettings
 from shared.client import EnvironmentClient
 from shared.errors import Problem, RestepError
 from shared.store import TrajectoryStore
+from tests.support.live import live
 from tests.support.server import ROOT
+from tests.support.tiny_model import tiny_checkpoint
+from trainer.checkpoint import open_base
 from trainer.collection import Collected, CollectionConfig
 from trainer.distributed import Actor, Here, RayCluster
+from trainer.evaluate import EvaluateConfig
 from trainer.golden import GoldenConfig
-from trainer.order import Order, store_address
+from trainer.order import Order, StudentOrder, TeacherOrder, store_address
 from trainer.progress import Progress
-from trainer.rollout import EpisodeConfig
+from trainer.reflect import ReflectConfig
+from trainer.render import Renderer
+from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.tasks import TaskSelection, select_tasks
+from trainer.teacher.options import TeacherOptions
 from trainer.versions import code_version
 
 
@@ -55,6 +65,25 @@ async def test_an_actor_does_the_same_and_reads_its_own_codes_orders_only(corrid
     done = await Actor().run(code_version(), pickled)
     assert isinstance(done, Collected)
     assert done.finished == 16
+
+
+@pytest.mark.parametrize("config", [EvaluateConfig(), ReflectConfig()])
+async def test_an_actor_has_a_student_play(
+    config: EvaluateConfig | ReflectConfig, corridor: EnvironmentClient, tmp_path: Path
+) -> None:
+    checkpoint = str(tiny_checkpoint(tmp_path / "tiny", context=2048))
+    async with live(create_agent(AgentSettings(checkpoint=checkpoint, kv_mib=64))) as url:
+        sampling = SamplingConfig(max_new_tokens=4, logprobs=False)
+        student = StudentOrder((url,), checkpoint, Renderer.from_tokenizer(open_base(checkpoint).tokenizer), sampling)
+        teacher = TeacherOrder(TeacherOptions(), tmp_path / "teacher", "golden/corridor")
+        asked = replace(await order(corridor, tmp_path), run="played", config=config, student=student, teacher=teacher)
+        asked = replace(asked, tasks=asked.tasks[:2], episode=EpisodeConfig(max_steps=3))
+        done = await Actor().run(code_version(), pickle.dumps(asked))
+    assert isinstance(done, Collected)
+    assert (done.finished, done.failed) == (2, 0)
+    with asked.open_store() as store:
+        steps = [step for one in store.trajectories("played") for step in one.steps if step.role == "student"]
+    assert {step.author.partition("@")[0] for step in steps} == {"tiny"}
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
