@@ -110,13 +110,20 @@ class Span:
 # --- tables --------------------------------------------------------------------------------------------------
 
 
-def _row(name: str, nodes: int, outcome: Outcome) -> str:
-    """The time of a step by Little's law: with queues it is longer than what is simulated."""
+def ceiling(workload: Workload, room: Room) -> float:
+    """Steps a second that environment, store and network can hold: what is simulated is too short for their queues to tell."""
+    cores = room.cores / (workload.act + workload.begin / workload.steps)
+    return min(cores, room.writers / room.commit * workload.steps, room.link / workload.bytes)
+
+
+def _row(workload: Workload, room: Room, nodes: int, outcome: Outcome) -> str:
+    """The time of a step is by Little's law, since in a queue that grows those who have left had the shortest."""
+    steps = min(outcome.steps, ceiling(workload, room))
     uses = " | ".join(f"{100 * outcome.uses[station].utilisation:.0f} %" for station in STATIONS)
-    return (
-        f"| {name} | {nodes:,} | {outcome.at_once:,} | {outcome.steps:,.0f} | {outcome.at_once / outcome.steps:.2f} | {uses} "
-        f"| {outcome.bottleneck} |"
+    cells = (
+        f"| {workload.environment} | {nodes:,} | {outcome.at_once:,} | {steps:,.0f} | {outcome.at_once / steps:.2f} | {uses} |"
     )
+    return f"{cells} {outcome.bottleneck} |"
 
 
 def bottleneck_table(workloads: Sequence[Workload], nodes: Sequence[int], at_once: int, span: Span, *, scaled: bool) -> str:
@@ -130,7 +137,7 @@ def bottleneck_table(workloads: Sequence[Workload], nodes: Sequence[int], at_onc
             room = room_of(workload)
             if scaled:
                 room = replace(room, replicas=provided(workload, count * at_once).replicas)
-            lines.append(_row(workload.environment, count, span.run(workload, room, count, at_once)))
+            lines.append(_row(workload, room, count, span.run(workload, room, count, at_once)))
     return "\n".join(lines)
 
 

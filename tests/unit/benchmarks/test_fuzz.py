@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
 
@@ -14,12 +15,15 @@ from tests.support.live import live
 
 @pytest.mark.slow
 async def test_an_environment_server_keeps_what_it_declares() -> None:
-    settings = EnvironmentSettings(expert=True, capacity=64, lease_seconds=5.0)
+    settings = EnvironmentSettings(expert=True, capacity=64)
     async with live(create_app(Cellar(), settings)) as url:
+        async with httpx.AsyncClient(base_url=url) as client:
+            for number in range(1, 9):  # for requests to find; the document's example is a task of another environment
+                (await client.put(f"/v1/sessions/s{number}", json={"task_id": f"cellar/{number}"})).raise_for_status()
         assert await attack(url, seed=1, examples=1) == ""
         found = await answers(url)
     assert sum(found.values()) > 200
-    assert {200, 201, 204, 404, 405, 422} <= found.keys()
+    assert {200, 204, 404, 405, 422} <= found.keys()
     assert max(found) < 500
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.calibrate import line
 from benchmarks.fleet import STATIONS, Room, Workload, provide, simulate
-from benchmarks.simulate import H100, PUBLISHED, WORKLOADS, Prices, Span, bottleneck_table, capacity_table, provided
+from benchmarks.simulate import H100, PUBLISHED, WORKLOADS, Prices, Span, bottleneck_table, capacity_table, ceiling, provided
 from benchmarks.stations import ModelSpeed
 
 FAST = ModelSpeed(base=0.001, each=0.0, prefill=0.0, most=10**6)
@@ -97,6 +97,12 @@ def test_twice_the_episodes_need_twice_of_everything() -> None:
     assert twice.link == pytest.approx(2 * once.link)
     assert twice.replicas == pytest.approx(2 * once.replicas, abs=1)
     assert twice.cores == pytest.approx(2 * once.cores, abs=1)
+
+
+def test_no_more_is_promised_than_the_narrowest_station_holds() -> None:
+    assert ceiling(PLAIN, replace(AMPLE, cores=3)) == pytest.approx(300)
+    assert ceiling(PLAIN, replace(AMPLE, writers=2, commit=0.5)) == pytest.approx(40)
+    assert ceiling(PLAIN, replace(AMPLE, link=7 * PLAIN.bytes)) == pytest.approx(7)
 
 
 def test_prices_add_up_and_tables_have_a_row_for_everything() -> None:
