@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -57,10 +58,20 @@ class PostgresServer:
         arguments = ["--username", _NAME, "--pwfile", str(self.secret), "--auth=scram-sha-256", "--no-sync", "--locale=C.UTF-8"]
         self._run("initdb", "--pgdata", str(self._data), "--encoding=UTF8", *arguments)
         self.start()
+        self._watcher = self._watch()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watcher.kill()
+        self._watcher.wait()
         self.stop("immediate")
+
+    def _watch(self) -> subprocess.Popen[bytes]:
+        """A server outlives whoever started it, so a process beside it ends it when the tests are killed."""
+        stop = shlex.join(self._command("pg_ctl", "stop", "-D", str(self._data), "-m", "immediate"))
+        script = f"while kill -0 {os.getpid()}; do sleep 1; done; {stop}; rm -rf {shlex.quote(str(self._folder))}"
+        said = subprocess.DEVNULL
+        return subprocess.Popen(["sh", "-c", script], start_new_session=True, stdin=said, stdout=said, stderr=said)
 
     def start(self) -> None:
         """Start, and wait until it answers."""
@@ -89,13 +100,16 @@ class PostgresServer:
         return self.url(name)
 
     def _run(self, program: str, *arguments: str) -> None:
-        before = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-        command = [*before, str(self._programs / program), *arguments]
+        command = self._command(program, *arguments)
         # The server that stays would hold a pipe open, so what the programs say goes to a file.
         with (self._folder / "said").open("ab") as said:
             done = subprocess.run(command, cwd=self._folder, stdout=said, stderr=said, check=False, timeout=120)
         if done.returncode:
             pytest.fail(f"{program}: {(self._folder / 'said').read_text()[-2000:]}")
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        somebody = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        return [*somebody, str(self._programs / program), *arguments]
 
 
 def _free_port() -> int:
