@@ -47,7 +47,14 @@ class AgentClient(ServiceClient):
         self._loading = asyncio.Lock()
 
     async def info(self) -> AgentInfo:
-        """Back end, checkpoint, tokenizer hash, context length, chat format and stop ids."""
+        """Back end, checkpoint, tokenizer hash, context length, chat format and stop ids of what will answer.
+
+        Raises ``unknown_model`` where the loaded checkpoint cannot be had again.
+        """
+        loads, info = self._loads, await self._anywhere("GET", "/v1/agent", AgentInfo)
+        if self._loaded is None or info.model == self._loaded[1]:
+            return info
+        await self._load_again(*self._loaded, loads)
         return await self._anywhere("GET", "/v1/agent", AgentInfo)
 
     async def act(self, prompt_ids: Sequence[int], sampling: Sampling = _GREEDY) -> AgentTurn:

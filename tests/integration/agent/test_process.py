@@ -90,6 +90,7 @@ async def test_a_service_that_came_back_with_another_checkpoint_is_given_the_loa
             server.process.wait()
             again = await asyncio.to_thread(serve(first, port=server.port).__enter__)
             assert {turn.model for turn in before} == {loaded.model} != {await _model(server.url)}
+            assert (await client.info()).model == loaded.model, "who asks which model plays is told the one that will"
             after = await asyncio.gather(*(client.act(prompt, ENDLESS) for prompt in PROMPTS))
             assert [turn.token_ids for turn in after] == [turn.token_ids for turn in before]
             assert {turn.model for turn in after} == {loaded.model}
