@@ -40,6 +40,12 @@ def store_url(url_or_path: str | Path) -> URL:
     return url
 
 
+def without_password(url: URL) -> str:
+    """What may be shown of a URL, and opens the store again: the password then comes from where it came from."""
+    port, query = url.port, url.query
+    return URL.create(url.drivername, url.username, None, url.host, port, url.database, query).render_as_string()
+
+
 def names_password(url_or_path: str) -> bool:
     """Whether a URL holds a password, which then stands wherever the URL does."""
     try:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Float, cast, func, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from shared.store.address import store_url
+from shared.store.address import store_url, without_password
 from shared.store.engines import postgresql_engine, sqlite_engine, store_errors
 from shared.store.migration import check_layout, migrate, store_layout
 from shared.store.reader import open_reader
@@ -44,7 +44,7 @@ class Database:
     ) -> None:
         """Raises ``store_failed``, ``missing_extra`` where PostgreSQL's driver is not installed."""
         url = store_url(url_or_path)
-        self.url = url.render_as_string(hide_password=True)
+        self.url = without_password(url)
         self._sqlite = url.get_backend_name() == "sqlite"
         self._clock, self._patience = clock, 0.0  # a store that cannot be reached at the start is a mistake
         if read_only:

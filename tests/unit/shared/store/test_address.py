@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.store import TrajectoryStore
-from shared.store.address import PASSWORD_FILE, names_password, store_url
+from shared.store.address import PASSWORD_FILE, names_password, store_url, without_password
 from tests.support.refusal import refusal
 
 
@@ -46,6 +46,16 @@ def test_a_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     with refusal("data_not_found") as caught:
         store_url("postgresql://me@host/db")
     assert str(file) in caught.value.detail
+
+
+def test_what_is_shown_of_an_address_opens_the_store_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    monkeypatch.setenv(PASSWORD_FILE, str(file))
+    url = store_url("postgresql://restep@db:5433/restep?sslmode=require")
+    shown = without_password(url)
+    assert "secret" not in shown
+    assert store_url(shown) == url
 
 
 def test_a_password_in_an_address_is_noticed() -> None:
