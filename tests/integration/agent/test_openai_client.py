@@ -80,7 +80,7 @@ async def test_errors_arrive_as_the_client_s_own(client: openai.AsyncOpenAI) -> 
     with pytest.raises(openai.NotFoundError) as unknown:
         await client.completions.create(model="gpt-4", prompt="x")
     assert unknown.value.code == "unknown_model"
-    with pytest.raises(openai.UnprocessableEntityError, match="n: Input should be 1"):
+    with pytest.raises(openai.UnprocessableEntityError, match="n: Input should be less than or equal to 1"):
         await client.completions.create(model="tiny", prompt="x", n=2)
     with pytest.raises(openai.AuthenticationError):
         await client.with_options(api_key="guess").models.list()
