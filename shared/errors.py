@@ -74,7 +74,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "budget_exhausted": ErrorKind(402, "The budget for the model is used up"),
     # clients and the command line
     "unreachable": ErrorKind(503, "The server cannot be reached", retryable=True),
-    "servers_differ": ErrorKind(502, "The servers behind one client do not serve the same"),
+    "servers_differ": ErrorKind(409, "The servers behind one client do not serve the same"),
     "protocol_violation": ErrorKind(502, "The server's answer does not follow the protocol"),
     "invalid_recipe": ErrorKind(422, "The recipe is wrong"),
     "invalid_trajectory": ErrorKind(422, "The trajectory does not match the schema"),

@@ -11,7 +11,6 @@ import asyncio
 import importlib
 import logging
 import os
-import pickle
 import socket
 import time
 from contextlib import suppress
@@ -68,12 +67,16 @@ class Actor:
         """Its process, on its machine."""
         return os.getpid()
 
-    async def run(self, version: str, order: bytes) -> Collected | Problem:
-        """Carry out a pickled order, which is read only by the code that wrote it: ``version`` is its :func:`code_version`."""
-        if (own := code_version()) != version:
-            differs = f"a node runs restep {own}, the driver {version}: install the same on every node"
-            return RestepError("code_differs", differs).problem()
-        self._running = asyncio.ensure_future(Worker(pickle.loads(order)).run())
+    async def differs(self, version: str) -> Problem | None:
+        """Why it can carry out no order of a driver whose :func:`code_version` that is: ``code_differs``, or None."""
+        if (own := code_version()) == version:
+            return None
+        told = f"a node runs restep {own}, the driver {version}: install the same on every node"
+        return RestepError("code_differs", told).problem()
+
+    async def run(self, order: Order) -> Collected | Problem:
+        """Carry out an order of the same code."""
+        self._running = asyncio.ensure_future(Worker(order).run())
         try:
             return await self._running
         except RestepError as error:
@@ -153,7 +156,7 @@ class _Undertaking:
         # Actors wait for servers most of the time; one that asked for a processor might wait for that as well, for ever.
         # A little is asked for, so that a head node that is declared to have none is spared.
         self._kind = ray.remote(Actor).options(num_cpus=0.01, scheduling_strategy="SPREAD")
-        self._payload = ray.put(pickle.dumps(order))
+        self._sent = ray.put(order)
         self._units = {(task.id, attempt) for task in order.tasks for attempt in range(order.config.collection.attempts)}
         self._done: asyncio.Future[Collected] = asyncio.get_running_loop().create_future()
 
@@ -179,7 +182,8 @@ class _Undertaking:
                 self._actors[number] = self._kind.remote()
             actor = self._actors[number]
             try:
-                outcome: Collected | Problem = await actor.run.remote(code_version(), self._payload)
+                differs: Problem | None = await actor.differs.remote(code_version())
+                outcome: Collected | Problem = differs or await actor.run.remote(self._sent)
             except self._ray.exceptions.RayActorError as error:
                 del self._actors[number]
                 now = await asyncio.to_thread(lambda: self._store.counts(self._order.run).finished)

@@ -58,11 +58,12 @@ async def test_here_an_order_is_carried_out_in_this_process(corridor: Environmen
 
 
 async def test_an_actor_does_the_same_and_reads_its_own_codes_orders_only(corridor: EnvironmentClient, tmp_path: Path) -> None:
-    pickled = pickle.dumps(await order(corridor, tmp_path))
-    refused = await Actor().run("0.0.1+abc", b"of another version")
+    actor = Actor()
+    assert await actor.differs(code_version()) is None
+    refused = await actor.differs("0.0.1+abc")
     assert isinstance(refused, Problem)
     assert (refused.code, "0.0.1+abc" in refused.detail) == ("code_differs", True)
-    done = await Actor().run(code_version(), pickled)
+    done = await actor.run(pickle.loads(pickle.dumps(await order(corridor, tmp_path))))  # as it comes to another machine
     assert isinstance(done, Collected)
     assert done.finished == 16
 
@@ -78,7 +79,7 @@ async def test_an_actor_has_a_student_play(
         teacher = TeacherOrder(TeacherOptions(), tmp_path / "teacher", "golden/corridor")
         asked = replace(await order(corridor, tmp_path), run="played", config=config, student=student, teacher=teacher)
         asked = replace(asked, tasks=asked.tasks[:2], episode=EpisodeConfig(max_steps=3))
-        done = await Actor().run(code_version(), pickle.dumps(asked))
+        done = await Actor().run(pickle.loads(pickle.dumps(asked)))
     assert isinstance(done, Collected)
     assert (done.finished, done.failed) == (2, 0)
     with asked.open_store() as store:
