@@ -74,14 +74,14 @@ class Endpoint:
 
     def fail(self, error: RestepError, bound: float) -> None:
         """It was not found; it is given up once that has gone on for ``bound`` seconds."""
-        now, self.error = time.monotonic(), error
-        self._failing_since = now if self._failing_since is None else self._failing_since
-        if now >= self._failing_since + bound:
+        self.error = error
+        if time.monotonic() >= self._fails() + bound:
             self.give_up(error)
 
     def give_up(self, error: RestepError) -> None:
         """Until it answers again: whatever waits for it raises :class:`ServerLost`."""
         self.error = error
+        self._fails()  # so that it is looked for again
         if self.usable:
             log.warning("%s is down: %s", self.name, error.detail)
         if not self._down:
@@ -105,6 +105,11 @@ class Endpoint:
             raise ServerLost(self.error or RestepError("unreachable", f"{self.name} is down"))
         finally:
             task.cancel()
+
+    def _fails(self) -> float:
+        """Since when."""
+        self._failing_since = time.monotonic() if self._failing_since is None else self._failing_since
+        return self._failing_since
 
     def _mortal(self) -> asyncio.Future[None]:
         if self._death is None:

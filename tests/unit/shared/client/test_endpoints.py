@@ -313,6 +313,19 @@ async def test_a_name_stands_for_all_its_addresses_and_is_asked_again(monkeypatc
             assert set(names.asked) == {"cellar"}
 
 
+async def test_the_only_server_of_a_name_is_gone_for_a_while(two: list[CellarProcess]) -> None:
+    expected = await reference(two[1].url)
+    port = urlsplit(two[0].url).port
+    async with EnvironmentClient(f"http://cellar:{port}", retry=QUICK, resolver=Names("127.0.0.1").resolve) as client:
+        episode = await client.open("cellar/2", seed=5)
+        assert await episode.step(WIN[0]) == expected[0]
+        two[0].kill()
+        step = asyncio.create_task(episode.step(WIN[1]))
+        await until(lambda: not any(server.usable for server in client.servers))
+        await asyncio.to_thread(two[0].start)
+        assert await step == expected[1]
+
+
 async def test_the_name_reaches_the_server_as_its_host() -> None:
     seen: list[bytes] = []
 
