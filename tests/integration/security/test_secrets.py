@@ -19,6 +19,7 @@ reference: golden-all
 student: golden-all
 environments:
   alfworld:
+    data: embedded
     tasks: {split: embedded_train, types: [look_at_obj_in_light], per_type: 2}
     evaluation_tasks: {split: embedded_unseen, limit: 1}
 arms:
