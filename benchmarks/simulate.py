@@ -53,12 +53,12 @@ WORKLOADS: Final[dict[str, Workload]] = {
     # CPU of the servers: measured (benchmarks.load, benchmarks.alfworld, benchmarks.sciworld), but for beginning a
     # ScienceWorld episode, which is half of what a cold one took and so assumed. CPU of a node: measured
     # (benchmarks.calibrate). Bytes, steps and tokens: assumed, for trajectories of 1,500 to 3,000 tokens as JSON.
-    "alfworld": Workload("alfworld", 15, 700, 60, 50, 0.0043, 0.00050, 0.006, 1500, 6.0),
-    "webshop": Workload("webshop", 6, 700, 300, 50, 0.0005, 0.00058, 0.006, 2500, 6.0),
-    "sciworld": Workload("sciworld", 25, 700, 60, 50, 0.25, 0.0098, 0.006, 1500, 6.0),
+    "alfworld": Workload("alfworld", 15, 700, 60, 50, 0.0043, 0.00050, 0.0076, 1500, 6.0),
+    "webshop": Workload("webshop", 6, 700, 300, 50, 0.0005, 0.00058, 0.0076, 2500, 6.0),
+    "sciworld": Workload("sciworld", 25, 700, 60, 50, 0.25, 0.0098, 0.0076, 1500, 6.0),
 }
-COMMIT: Final = 0.006
-"""Seconds of a commit of one trajectory by one writer to SQLite: measured (benchmarks.calibrate) on a busy machine."""
+COMMIT: Final = 0.0017
+"""Seconds of a commit of one trajectory by one writer to SQLite: measured (benchmarks.calibrate)."""
 LINK: Final = 1.25e9
 """Ten gigabits a second."""
 
