@@ -1,14 +1,17 @@
-"""One small demo, run as a user runs it, shared by the tests that look at what it left behind."""
+"""What tests of the whole share: one small demo, run as a user runs it, and a browser."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 SMALL = (
     "name=small",
@@ -25,6 +28,8 @@ SMALL = (
     "environments.sciworld.workers=1",
 )
 
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 MARK = "RESTEP_TEST_RUNS"
 """Every process that a demo starts inherits this variable: so those it forgot can be found."""
@@ -45,6 +50,15 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     done = demo(runs, *SMALL)
     assert done.returncode == 0, done.stderr
     return runs / "small", done.stdout
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    """The machine's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def processes_marked(runs: str) -> list[int]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.support.runs import SCRIPT, make_run, make_wicked_run
 from tests.support.server import ServerProcess
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SIZES = {"wide": (1200, 900), "phone": (400, 800)}
 TOKEN = "a-token-for-the-browser"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")]
@@ -33,14 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerProcess]
     flags = ["--port", "0", "--runs", str(folder / "runs"), "--token-file", str(folder / "token")]
     with ServerProcess(["-m", "trainer.cli", "serve", "viewer", *flags]) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

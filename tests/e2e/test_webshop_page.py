@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from services.webshop.generate import generate_rows
 from services.webshop.library import open_stock
@@ -24,7 +24,6 @@ from tests.support.server import ServerProcess
 from tests.support.webshop import with_words
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SERVE = ("-m", "trainer.cli", "serve", "webshop", "--port", "0")
 TASK = "synthetic-2"
 WIDE, PHONE = (1200, 900), (400, 800)
@@ -37,14 +36,6 @@ Open = Callable[..., AbstractContextManager[Page]]
 def server() -> Generator[ServerProcess]:
     with ServerProcess([*SERVE, "--expert"]) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,6 +22,7 @@ from services.viewer.routes.common import (
     library_of,
     wanted,
 )
+from shared.store import Unit
 from shared.trajectory import Trajectory
 
 router = APIRouter(prefix="/api", tags=["JSON"], responses=declared(*EVERYWHERE))
@@ -32,23 +32,6 @@ class Runs(BaseModel):
     """Every run, by name."""
 
     runs: list[RunProgress]
-
-
-class EpisodeLine(BaseModel):
-    """What is known of an episode without its steps; ``run`` is its collection."""
-
-    run: str
-    task_id: str
-    attempt: int
-    kept: bool
-    trajectory_id: str
-    split: str
-    type: str
-    success: bool
-    score: float
-    steps: int
-    ended: str
-    created: str
 
 
 class FailureLine(BaseModel):
@@ -66,7 +49,7 @@ class FailureLine(BaseModel):
 class Episodes(BaseModel):
     """A slice of a collection's episodes that match, how many match in all, and what failed."""
 
-    episodes: list[EpisodeLine]
+    episodes: list[Unit]
     total: int
     offset: int
     limit: int
@@ -115,7 +98,7 @@ def episodes(
         failures = opened.shelf.failures(collection)
     return answer(
         Episodes(
-            episodes=[EpisodeLine(**asdict(unit)) for unit in found.units],
+            episodes=list(found.units),
             total=found.total,
             offset=offset,
             limit=limit,
