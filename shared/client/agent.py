@@ -62,17 +62,18 @@ class AgentClient(ServiceClient):
 
         Raises ``prompt_too_long``, ``queue_full``, and ``unknown_model`` where the loaded checkpoint cannot be had again.
         """
-        model = None if self._loaded is None else self._loaded[1]
-        asked = ReactStepRequest(prompt_token_ids=list(prompt_ids), model=model, **sampling.model_dump())
-        for _ in range(RELOADS):
-            loads = self._loads
+        asked = ReactStepRequest(prompt_token_ids=list(prompt_ids), **sampling.model_dump())
+        reloads = 0
+        while True:
+            loads, loaded = self._loads, self._loaded
+            asked.model = None if loaded is None else loaded[1]
             try:
                 return await self._anywhere("POST", "/v1/react/steps", AgentTurn, body=asked)
             except RestepError as error:
-                if error.code != "unknown_model" or self._loaded is None:
+                if error.code != "unknown_model" or loaded is None or reloads == RELOADS:
                     raise
-                await self._load_again(*self._loaded, loads)
-        return await self._anywhere("POST", "/v1/react/steps", AgentTurn, body=asked)
+            reloads += 1
+            await self._load_again(*loaded, loads)
 
     async def load(self, checkpoint: str) -> AgentInfo:
         """Serve another checkpoint from now on, everywhere.
@@ -80,6 +81,10 @@ class AgentClient(ServiceClient):
         Raises ``checkpoint_not_found``, ``unsuitable_model``; the old one stays. Raises ``servers_differ`` when the path is
         not the same checkpoint everywhere.
         """
+        async with self._loading:
+            return await self._load(checkpoint)
+
+    async def _load(self, checkpoint: str) -> AgentInfo:
         wanted = LoadCheckpoint(path=checkpoint)
 
         async def at(endpoint: Endpoint) -> AgentInfo:
@@ -93,17 +98,20 @@ class AgentClient(ServiceClient):
         return loaded[0]
 
     async def _load_again(self, checkpoint: str, model: str, loads: int) -> None:
-        """Once for all calls that found another one. Raises ``unknown_model`` when the folder holds something else now."""
+        """Once for all calls that found another one, unless a load has changed what is wanted.
+
+        Raises ``unknown_model`` when the folder holds something else now.
+        """
         async with self._loading:
             if self._loads != loads or self._loaded != (checkpoint, model):
                 return
             log.warning("another checkpoint is served than %s, which is loaded again", model)
-            if (found := (await self.load(checkpoint)).model) != model:
+            if (found := (await self._load(checkpoint)).model) != model:
                 raise RestepError("unknown_model", f"{checkpoint} held {model} and holds {found} now")
 
     async def _inquire(self, transport: Transport) -> Report:
         info = await transport.probe("/v1/agent", AgentInfo, PROBE_SECONDS)
-        if self._loaded is not None and info.model != self._loaded[1]:
+        if self._loaded is not None and info.model != self._loaded[1] and not self._loading.locked():
             body = LoadCheckpoint(path=self._loaded[0])
             info = await transport.call("POST", "/v1/checkpoint", AgentInfo, body=body)
         return Report(info.max_batch, info.in_flight, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.alfworld.direct import DirectEngine
 from services.alfworld.environment import AlfWorld
@@ -17,6 +18,7 @@ from tests.e2e.faults.conftest import Unbroken
 from tests.support.live import live
 from tests.support.run_plan import Plan, carry_out
 from tests.support.same_run import assert_same_run, finished
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -63,10 +65,29 @@ async def test_leases_of_units(houses: Plan, unbroken: Unbroken, place: str, jum
 
     app = create_app(AlfWorld(embedded_library, DirectEngine()), EnvironmentSettings(expert=True))
     service: Service = app.state.service
+    taken_over = asyncio.Event()
+    app.add_middleware(StepsWait, until=taken_over)
     async with live(app) as url:
         shared = houses.into(place).through(url)
         with TrajectoryStore(place) as store:
-            done = await asyncio.gather(carry_out(shared, lambda: now), carry_out(shared, jumping))
+            first = asyncio.create_task(carry_out(shared, lambda: now))
+            await until(lambda: service.tally.sessions_created == houses.concurrency)
+            second = asyncio.create_task(carry_out(shared, jumping))
+            await until(lambda: service.tally.sessions_created > houses.concurrency)
+            taken_over.set()
+            done = await asyncio.gather(first, second)
             assert service.tally.sessions_created > 24, "no lease was lost"
             assert sum(one.finished for one in done) == 24, "each was handed in once"
             assert_same_run(store, expected)
+
+
+class StepsWait:
+    """Keeps every step of every session waiting until an event is set, so that what is played stays unfinished."""
+
+    def __init__(self, app: ASGIApp, until: asyncio.Event) -> None:
+        self._app, self._until = app, until
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/steps"):
+            await self._until.wait()
+        await self._app(scope, receive, send)
