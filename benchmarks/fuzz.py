@@ -1,6 +1,6 @@
 """Every service against its own OpenAPI: requests that schemathesis makes from the document, right ones and wrong ones.
 
-    python -m benchmarks.fuzz --service alfworld webshop sciworld agent --requests 10000
+    python -m benchmarks.fuzz --service alfworld webshop sciworld agent viewer --requests 10000
 
 Each service runs as a process of its own with what comes along, on loopback, and is asked in rounds with other seeds
 until it has counted as many requests itself (``/metrics``) or ``--minutes`` have passed. A round fails where an answer
@@ -41,6 +41,7 @@ SERVICES: Final[Mapping[str, tuple[Sequence[str], Mapping[str, object]]]] = {
     "sciworld": (("--expert", "--capacity", "256"), {"lease_seconds": 20}),
     # Answers are as long as the context has room: a short one.
     "agent": ((), {"max_context": 48}),
+    "viewer": ((), {}),
 }
 """Arguments and settings of each."""
 
@@ -92,12 +93,13 @@ async def answers(url: str) -> dict[int, int]:
     return dict(sorted(counted.items()))
 
 
-async def fuzz(service: str, requests: int, *, examples: int, seed: int, minutes: float) -> Fuzzed:
+async def fuzz(service: str, requests: int, runs: Path, *, examples: int, seed: int, minutes: float) -> Fuzzed:
     """Rounds against a service of its own, until there are so many requests or so many minutes have passed."""
     arguments, settings = SERVICES[service]
     findings, until, found = list[str](), time.monotonic() + 60 * minutes, dict[int, int]()
     os.environ["HF_HUB_OFFLINE"] = "1"  # names of checkpoints are made up, and not to be looked for in the network
-    with serving(service, arguments, **settings) as (url, _):
+    shown = ("--runs", str(runs)) if service == "viewer" else ()
+    with serving(service, [*arguments, *shown], **settings) as (url, _):
         while sum(found.values()) < requests and time.monotonic() < until:
             findings.append(await attack(url, seed, examples))
             found, seed = await answers(url), seed + 1
@@ -122,11 +124,12 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=50, help="requests of each operation in a round's random phase")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60.0, help="no round is begun later, for each service")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="what the viewer shows")
     given = parser.parse_args()
     results: list[Fuzzed] = []
     for service in given.service:
         options = {"examples": given.examples, "seed": given.seed, "minutes": given.minutes}
-        results.append(asyncio.run(fuzz(service, given.requests, **options)))
+        results.append(asyncio.run(fuzz(service, given.requests, given.runs, **options)))
         if results[-1].findings:
             print(f"{service}:\n{results[-1].findings}\n", flush=True)
     print(table(results))

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from services.http import probes
 from services.http.auth import Allows, BearerAuth
 from services.http.boundary import ProblemBoundary, install_handlers
+from services.http.documentation import documentation
 from services.http.foreign import NoForeignPages
 from services.http.latency import MeasureRequests
 from services.http.limits import BodyLimit
@@ -64,7 +65,7 @@ def assemble(
     answer meanwhile. ``bodies`` are the models that routes read by hand, for OpenAPI; ``public`` are routers of pages
     without secrets, answered without a token; ``also`` says who else is. ``plain_names``: without tokens no domain is
     answered to. ``translators`` are ASGI layers that say answers in another protocol's words. ``docs`` offers the page
-    over OpenAPI, which loads its script from elsewhere.
+    over OpenAPI.
     """
 
     @asynccontextmanager
@@ -83,8 +84,8 @@ def assemble(
         description=description,
         lifespan=lifespan,
         redirect_slashes=False,
-        docs_url="/docs" if docs else None,
-        redoc_url="/redoc" if docs else None,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
     app.state.metrics = metrics
@@ -98,7 +99,7 @@ def assemble(
         app.add_middleware(translator)
     app.add_middleware(MeasureRequests, latency=metrics.latency)
     install_handlers(app)
-    for router in (*routers, *public, probes.router):
+    for router in (*routers, *public, probes.router, *([documentation()] if docs else [])):
         app.include_router(router)
     describe(app, *bodies)
     return app

@@ -178,6 +178,39 @@ def test_the_demo_in_the_worker_gives_the_table_of_the_local_one(stack: Stack, s
     assert table(printed) == table(small_demo[1])
 
 
+def test_the_agent_in_a_container_plays_what_the_worker_trained(stack: Stack) -> None:
+    """The model lies on the volume that both have mounted; greedy answers are those that the worker's own server gave."""
+    stack.compose("--profile", "cpu", "up", "--detach", "--wait", "--no-deps", "agent")
+    elsewhere = "/var/lib/restep/runs/elsewhere.db"
+    agent = settings(*SMALL, "agent.url=http://gateway:8000/agent")
+    worker = stack.work("restep", "evaluate", "demo", "step", *agent, "--store", elsewhere)
+    _, errors = worker.communicate()
+    assert worker.returncode == 0, errors
+    compared, errors = stack.work("python3", "-c", PLAYED_TWICE, elsewhere).communicate()
+    played = json.loads(compared)
+    assert {name: len(episodes[0]) for name, episodes in played.items()} == {"sciworld": 4, "alfworld": 3, "webshop": 3}, errors
+    assert all(first == second for first, second in played.values())
+    assert "restep_agent_turns_total 0.0" not in stack.python(
+        "agent", "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8010/metrics').read().decode())"
+    )
+
+
+PLAYED_TWICE = """
+import json, os, sys
+from pathlib import Path
+from trainer.folder import RunFolder
+
+stores = [RunFolder(Path("/var/lib/restep/runs/small"), where).store() for where in (os.environ["RESTEP_STORE"], sys.argv[1])]
+print(json.dumps({
+    name: [
+        {episode.task.id: [step.text for step in episode.steps] for episode in store.trajectories(f"evaluation/step/{name}")}
+        for store in stores
+    ]
+    for name in ("sciworld", "alfworld", "webshop")
+}))
+"""
+
+
 def table(printed: str) -> list[str]:
     """The lines of the table, without the space around them."""
     lines = [line.strip() for line in printed.splitlines()]

@@ -46,8 +46,8 @@ def build(docker: Docker, folder: Path) -> None:
     make_stand_ins(docker, "gateway", "postgres", "prometheus")
     checkout(folder)
     lay_torch(folder / "docker" / "wheels", sys.executable)
-    built = ["alfworld", "worker"]  # the other services have the image of the first
-    docker("compose", "--profile", "worker", "build", *built, folder=folder, timeout=1800)
+    built = ["alfworld", "agent", "worker"]  # the other services have the image of the first
+    docker("compose", "--profile", "worker", "--profile", "cpu", "build", *built, folder=folder, timeout=1800)
 
 
 def make_base(docker: Docker, scratch: Path) -> None:
