@@ -7,8 +7,10 @@ A slot holds no engine: its session does, and lives on a lease.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,27 +62,46 @@ class CloseBody(BaseModel):
     id: int
 
 
+@dataclass(eq=False)
+class Slot:
+    """What is played in a slot. Who resets or closes it has its ``turn``: a client that has gone may ask again meanwhile."""
+
+    session: Session | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 @dataclass
 class Slots:
     """Slots by number; the oldest are forgotten beyond ``MAX_SLOTS``, and their sessions left to the lease."""
 
-    sessions: OrderedDict[int, Session | None] = field(default_factory=OrderedDict[int, Session | None])
+    held: OrderedDict[int, Slot] = field(default_factory=OrderedDict[int, Slot])
     made: int = 0
 
     def create(self) -> int:
         """A new slot's number."""
         number, self.made = self.made, self.made + 1
-        self.sessions[number] = None
-        while len(self.sessions) > MAX_SLOTS:
-            self.sessions.popitem(last=False)
+        self.held[number] = Slot()
+        while len(self.held) > MAX_SLOTS:
+            self.held.popitem(last=False)
         return number
 
     def session(self, number: int) -> Session:
         """The session in a slot. Raises ``session_not_found`` for a slot that is unknown or was never reset."""
-        session = self.sessions.get(number)
-        if session is None:
+        slot = self.held.get(number)
+        if slot is None or slot.session is None:
             raise RestepError("session_not_found", f"environment {number} was not created, not reset, or closed")
-        return session
+        return slot.session
+
+    @asynccontextmanager
+    async def turn(self, number: int) -> AsyncGenerator[Slot]:
+        """A slot to put a session into, for one caller at a time. Raises ``session_not_found``."""
+        slot = self.held.get(number)
+        if slot is not None:
+            async with slot.turn:
+                if self.held.get(number) is slot:
+                    yield slot
+                    return
+        raise RestepError("session_not_found", f"environment {number} was not created, or closed")
 
 
 def _slots(request: Request) -> Slots:
@@ -129,16 +150,16 @@ async def reset(request: Request) -> Response:
     """Begin the task ``data_idx`` in a slot; what was played there before is closed."""
     service, slots = service_of(request), _slots(request)
     asked = await read(request, ResetBody)
-    if asked.id not in slots.sessions:
-        raise RestepError("session_not_found", f"environment {asked.id} was not created, or closed")
-    tasks = _tasks(service.environment)
-    if not 0 <= asked.data_idx < len(tasks):
-        raise RestepError("unknown_task", f"data_idx is 0 to {len(tasks) - 1}, not {asked.data_idx}")
-    before, slots.sessions[asked.id] = slots.sessions[asked.id], None
-    if before is not None:
-        await service.sessions.close(before.id)
-    session, _ = await service.sessions.create(None, CreateSession(task_id=tasks[asked.data_idx].id), client_of(request.scope))
-    slots.sessions[asked.id] = session
+    async with slots.turn(asked.id) as slot:
+        tasks = _tasks(service.environment)
+        if not 0 <= asked.data_idx < len(tasks):
+            raise RestepError("unknown_task", f"data_idx is 0 to {len(tasks) - 1}, not {asked.data_idx}")
+        before, slot.session = slot.session, None
+        if before is not None:
+            await service.sessions.close(before.id)
+        creation = CreateSession(task_id=tasks[asked.data_idx].id)
+        session, _ = await service.sessions.create(None, creation, client_of(request.scope))
+        slot.session = session
     name, _, number = session.plan.task.id.rpartition("/")
     return _json(
         {
@@ -165,9 +186,11 @@ async def step(request: Request) -> Response:
 async def close(request: Request) -> Response:
     """Give a slot back; repeating the call is safe."""
     service = service_of(request)
-    session = _slots(request).sessions.pop((await read(request, CloseBody)).id, None)
-    if session is not None:
-        await service.sessions.close(session.id)
+    slot = _slots(request).held.pop((await read(request, CloseBody)).id, None)
+    if slot is not None:
+        async with slot.turn:
+            if slot.session is not None:
+                await service.sessions.close(slot.session.id)
     return _json({"closed": True})
 
 
