@@ -20,6 +20,7 @@ from shared.react import first_message
 from shared.trajectory import Provenance, Step, Trajectory
 from trainer.action_tokens import action_tokens
 from trainer.chat_format import ChatFormat, choose_format
+from trainer.chat_messages import assistant_turns
 
 Kind = Literal["prompt", "observation"] | Provenance
 KINDS: Final[tuple[Kind, ...]] = ("prompt", "observation", "golden", "student", "error", "reflection", "correction")
@@ -132,16 +133,6 @@ class Renderer:
                 yield Segment(tuple(ids), part.weight, part.step, part.kind)
             if last and not stopped:
                 yield Segment((self.stop_id,), 0.0 if sampled else part.weight, part.step, part.kind)
-
-
-def assistant_turns(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Steps grouped into assistant turns: a turn goes on until something answers it, so its last step has an observation."""
-    turn: list[Step] = []
-    for step in steps:
-        turn.append(step)
-        if step.observation is not None:
-            yield turn
-            turn = []
 
 
 @dataclass(frozen=True, slots=True)

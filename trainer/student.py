@@ -13,8 +13,9 @@ from shared.agent_protocol import Sampling
 from shared.client.agent import AgentClient
 from shared.errors import RestepError
 from shared.react import Turn
+from trainer.chat_messages import assistant_turns
 from trainer.collection import unit_seed
-from trainer.render import Renderer, assistant_turns
+from trainer.render import Renderer
 from trainer.rollout import Answer, Draft, Policy, SamplingConfig
 
 CUT_OFF: Final = "answer cut off at the token limit"

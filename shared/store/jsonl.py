@@ -6,17 +6,15 @@ otherwise, and an import numbers attempts anew and says itself whether what it b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import orjson
 
 from shared.errors import RestepError
+from shared.files import whole_file
 from shared.trajectory import Trajectory, load_trajectory
 
 if TYPE_CHECKING:
@@ -37,22 +35,11 @@ def export_jsonl(store: TrajectoryStore, run: str | Sequence[str], path: Path, *
 
     The order is the store's, so equal runs give equal files. Raises ``store_failed``.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            count = 0
-            for trajectory in store.trajectories(run, kept=kept):
-                file.write(trajectory.dumps() + b"\n")
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise RestepError("store_failed", f"{path}: {error.strerror or error}") from error
-    finally:
-        # Nothing is left half written; after the rename there is nothing to remove.
-        with suppress(OSError):
-            temporary.unlink()
+    count = 0
+    with whole_file(path) as file:
+        for trajectory in store.trajectories(run, kept=kept):
+            file.write(trajectory.dumps() + b"\n")
+            count += 1
     return count
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from shared.trajectory import Trajectory
-from trainer.render import Renderer, assistant_turns
+from trainer.chat_messages import assistant_turns
+from trainer.render import Renderer
 
 
 def assert_prefixes(renderer: Renderer, one: Trajectory) -> None:

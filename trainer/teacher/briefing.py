@@ -15,8 +15,8 @@ import orjson
 
 from shared.react import turn_text
 from shared.trajectory import Step
+from trainer.chat_messages import assistant_turns
 from trainer.dialogue import Message
-from trainer.render import assistant_turns
 from trainer.teacher.answers import Correction, Judgement, Review
 from trainer.teacher.base import Situation, Verdict
 from trainer.teacher.prompts import Call, Example, Prompts

@@ -11,9 +11,9 @@ from typing import Final
 
 from shared.errors import RestepError
 from shared.react import parse_turn, turn_text
+from trainer.chat_messages import assistant_turns
 from trainer.collection import unit_seed
 from trainer.dialogue import Message
-from trainer.render import assistant_turns
 from trainer.rollout import Answer, Draft, Player, Policy
 from trainer.student import CUT_OFF
 from trainer.teacher.endpoint import Endpoint

@@ -15,7 +15,8 @@ from shared.react import first_message
 from tests.support.live import live
 from tests.support.tiny_model import tiny_checkpoint, tiny_tokenizer
 from tests.support.trajectories import sample
-from trainer.render import Renderer, assistant_turns
+from trainer.chat_messages import assistant_turns
+from trainer.render import Renderer
 
 
 @pytest.fixture

@@ -18,10 +18,11 @@ from tests.support.sentence_pieces import TEMPLATE, Meta, llama_tokenizer, vocab
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import TEXT, Said, sample, trajectories, trajectory
 from trainer.chat_format import Codec, Llama2, choose_format
+from trainer.chat_messages import assistant_turns
 from trainer.checkpoint import open_base
 from trainer.finetune import finetune
 from trainer.finetune_config import FinetuneConfig
-from trainer.render import Renderer, assistant_turns
+from trainer.render import Renderer
 
 with tempfile.TemporaryDirectory() as _folder:
     META = Meta(vocabulary_file(Path(_folder)))

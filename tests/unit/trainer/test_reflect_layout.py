@@ -8,7 +8,7 @@ from shared.client import EnvironmentClient
 from shared.errors import RestepError
 from shared.store import TrajectoryStore
 from tests.unit.trainer.test_reflect import Suggesting, lesson, shape
-from trainer.render import assistant_turns
+from trainer.chat_messages import assistant_turns
 from trainer.results import summarise_collection
 from trainer.rollout import NOT_EXECUTED
 

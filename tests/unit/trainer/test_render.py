@@ -13,7 +13,8 @@ from shared.trajectory import Trajectory
 from tests.support.prefixes import assert_prefixes
 from tests.support.tiny_model import tiny_tokenizer
 from tests.support.trajectories import Said, in_messages, sample, trajectories, trajectory, written_dialogues
-from trainer.render import KINDS, Renderer, assistant_turns
+from trainer.chat_messages import assistant_turns
+from trainer.render import KINDS, Renderer
 
 TOKENIZER = tiny_tokenizer()
 RENDERER = Renderer.from_tokenizer(TOKENIZER)

@@ -18,12 +18,13 @@ from tests.support.live import live
 from tests.support.tiny_model import tiny_checkpoint
 from tests.support.trajectories import Said
 from tests.support.trajectories import trajectory as document
+from trainer.chat_messages import assistant_turns
 from trainer.checkpoint import open_base
 from trainer.collection import CollectionConfig
 from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.finetune import FinetuneConfig, finetune
 from trainer.reflect import ReflectConfig, collect_reflected
-from trainer.render import Renderer, assistant_turns
+from trainer.render import Renderer
 from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.student import CUT_OFF, Student
 from trainer.tasks import TaskSelection, select_tasks

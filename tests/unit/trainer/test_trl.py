@@ -16,8 +16,9 @@ from tests.support.masked_reference import load, relative_error, step
 from tests.support.tiny_model import tiny_checkpoint, tiny_tokenizer
 from tests.support.trajectories import sample
 from tests.support.trl_reference import trl_step, trl_trainer
+from trainer.chat_messages import assistant_turns
 from trainer.pack import Pack
-from trainer.render import KINDS, Rendered, Renderer, assistant_turns
+from trainer.render import KINDS, Rendered, Renderer
 
 TOKENIZER = tiny_tokenizer()
 RENDERER = Renderer.from_tokenizer(TOKENIZER)
