@@ -50,6 +50,7 @@ from trainer.shipped import locate
 from trainer.table import arms_table, spent_line
 from trainer.tasks import select_tasks
 from trainer.teacher.base import Teacher
+from trainer.teacher.old_books import take_over
 from trainer.teacher.teachers import Teachers
 from trainer.training_data import STAGES, Sources, TrainingData
 from trainer.training_progress import training_bar
@@ -66,8 +67,9 @@ class Experiment:
         self._executor: Executor = executor or Here()
         self.folder = RunFolder.claim(recipe, runs)
         self.store = self.folder.store()
+        take_over(self.folder.path, self.store)
         self._workplace = Workplace(recipe, self.folder.logs, self._executor.machines)
-        self._teachers = Teachers(recipe.teacher, recipe.reflected.judge, self.folder.teacher, self.store)
+        self._teachers = Teachers(recipe.teacher, recipe.reflected.judge, self.store)
         self._data = TrainingData(recipe, self.folder, self.store, self._workplace)
 
     async def __aenter__(self) -> Self:
@@ -117,7 +119,6 @@ class Experiment:
         student: StudentOrder | None,
     ) -> Collected:
         """Have the executor play ``tasks`` of an environment into ``run``."""
-        teacher = TeacherOrder(self.recipe.teacher, self.folder.teacher.resolve(), collection_name("golden", name))
         order = Order(
             run=run,
             tasks=tuple(tasks),
@@ -128,10 +129,12 @@ class Experiment:
             namespace=self.store.namespace,
             environment=(await self._workplace.environment(name)).urls,
             student=student,
-            teacher=teacher if isinstance(config, ReflectConfig) else None,
-            books=self.folder.path.resolve() / "golden.db",
+            teacher=self._teacher_order(name) if isinstance(config, ReflectConfig) else None,
         )
         return await self._executor.collect(order, report)
+
+    def _teacher_order(self, name: str) -> TeacherOrder:
+        return TeacherOrder(self.recipe.teacher, collection_name("golden", name), self._teachers.prompts(name))
 
     async def import_published(
         self, files: Sequence[Path], place: str | None = None, ids: Path | None = None, *, unverified: bool = False

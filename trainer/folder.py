@@ -1,9 +1,9 @@
 """The folder of a run: which recipe owns it, where its parts lie, and how long each stage took.
 
-``runs/<name>/`` holds ``recipe.json``, ``tasks/``, ``trajectories.db``, ``arms/<arm>/``, ``teacher/``, ``logs/``,
-``results.json`` and ``report.html``. A folder belongs to the recipe that began it: another one would mix data of two
-experiments. The trajectories may be in a store that several experiments share instead, there under the recipe's name,
-which belongs to one recipe as well.
+``runs/<name>/`` holds ``recipe.json``, ``tasks/``, ``trajectories.db``, ``arms/<arm>/``, ``logs/``, ``results.json`` and
+``report.html``. A folder belongs to the recipe that began it: another one would mix data of two experiments. The
+trajectories, and the books and answers of a language model with them, may be in a store that several experiments share
+instead, there under the recipe's name, which belongs to one recipe as well.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from trainer.turns import turn
 STORE_FILE: Final = "trajectories.db"
 RECIPE_FILE: Final = "recipe.json"
 TIMES_FILE: Final = "seconds.json"
-TEACHER_FOLDER: Final = "teacher"
 _TASKS: Final = TypeAdapter(list[TaskInfo])
 
 Stage = Literal["golden", "reflected", "imported", "unverified", "evaluation"]
@@ -69,11 +68,6 @@ class RunFolder:
     def logs(self) -> Path:
         """Where servers of this run write their logs."""
         return self.path / "logs"
-
-    @property
-    def teacher(self) -> Path:
-        """Where a language model's answers and the books of its budget lie."""
-        return self.path / TEACHER_FOLDER
 
     def arm(self, name: str) -> Path:
         """The checkpoint folder of an arm."""

@@ -21,6 +21,7 @@ from trainer.golden import GoldenConfig
 from trainer.reflect import ReflectConfig
 from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.teacher.options import TeacherOptions
+from trainer.teacher.prompts import Prompts
 
 if TYPE_CHECKING:
     from trainer.render import Renderer  # which imports PyTorch; an order that experts play comes without
@@ -45,11 +46,11 @@ class StudentOrder:
 
 @dataclass(frozen=True, slots=True)
 class TeacherOrder:
-    """Who judges. ``folder`` is where a language model's books and answers lie, ``golden`` the run that it may be shown."""
+    """Who judges. ``golden`` is the run that a language model may be shown, ``prompts`` what it is told, the expert none."""
 
     options: TeacherOptions
-    folder: Path
     golden: str
+    prompts: Prompts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Order:
     """Play ``tasks`` into ``run`` of the store. What kind of collection it is, is told by ``config``.
 
     ``store`` is the address of the trajectories, ``namespace`` whose they are where several experiments share a store.
-    ``student`` is None where the expert plays, or a model behind an endpoint whose books are the file ``books``.
+    ``student`` is None where the expert plays, or a model behind an endpoint.
     """
 
     run: str
@@ -70,7 +71,6 @@ class Order:
     environment: tuple[str, ...]
     student: StudentOrder | None
     teacher: TeacherOrder | None
-    books: Path
     variables: dict[str, str] = field(default_factory=_variables)
 
     def open_store(self) -> TrajectoryStore:
@@ -82,10 +82,6 @@ class Order:
         """What of it is a file here, so that no other machine can play it; None where nothing is."""
         if make_url(self.store).get_backend_name() == "sqlite":
             return f"the store {self.store} is a file (a PostgreSQL server serves many machines)"
-        if self.teacher is not None and self.teacher.options.kind != "expert":
-            return "teacher.endpoint: the books of its budget are a file"
-        if isinstance(self.config, GoldenConfig) and self.config.player == "endpoint":
-            return "golden.endpoint: the books of its budget are a file"
         return None
 
 

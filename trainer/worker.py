@@ -50,7 +50,7 @@ class Worker:
         order, config = self.order, self.order.config
         common = (order.run, order.tasks, environment)
         if isinstance(config, GoldenConfig):
-            player = await stack.enter_async_context(_golden_player(order, config))
+            player = await stack.enter_async_context(_golden_player(order, config, store))
             return await collect_golden(*common, store, order.episode, config, report, player, layout=order.layout)
         assert order.student is not None
         student = await stack.enter_async_context(_student(order.student))
@@ -73,13 +73,13 @@ async def _student(student: StudentOrder) -> AsyncGenerator[Player]:
 
 
 @asynccontextmanager
-async def _golden_player(order: Order, config: GoldenConfig) -> AsyncGenerator[Player | None]:
+async def _golden_player(order: Order, config: GoldenConfig, store: TrajectoryStore) -> AsyncGenerator[Player | None]:
     """Who plays golden episodes; None where it is the environment's expert."""
     if config.player == "expert":
         yield None
         return
     from trainer.teacher.endpoint import Endpoint
-    from trainer.teacher.ledger import Ledger
+    from trainer.teacher.ledger import GOLDEN, Ledger
     from trainer.teacher.player import EndpointPlayer, Golden
 
     if order.student is not None:
@@ -87,9 +87,9 @@ async def _golden_player(order: Order, config: GoldenConfig) -> AsyncGenerator[P
             yield Golden(student)
     else:
         assert config.endpoint is not None
-        with Ledger(order.books, config.budget, config.prices) as ledger:
-            async with Endpoint(config.endpoint, ledger) as endpoint:
-                yield Golden(EndpointPlayer(endpoint, order.run))
+        ledger = Ledger(store.books(GOLDEN), config.budget, config.prices)
+        async with Endpoint(config.endpoint, ledger) as endpoint:
+            yield Golden(EndpointPlayer(endpoint, order.run))
 
 
 async def _teacher(
@@ -102,6 +102,6 @@ async def _teacher(
 ) -> Teacher:
     from trainer.teacher.teachers import Teachers
 
-    teachers = Teachers(teacher.options, config.judge, teacher.folder, store)
+    teachers = Teachers(teacher.options, config.judge, store)
     stack.push_async_callback(teachers.close)
-    return await teachers.of(await environment.info(), run, teacher.golden)
+    return await teachers.of(await environment.info(), run, teacher.golden, teacher.prompts)

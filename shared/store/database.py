@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Float, cast, func, literal
+from sqlalchemy import ColumnElement, Connection, Float, cast, func, literal, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -95,6 +95,11 @@ class Database:
         if self._sqlite or self._clock is not None:
             return literal((self._clock or time.time)(), Float)
         return cast(func.extract("epoch", func.clock_timestamp()), Float)
+
+    def alone(self, connection: Connection, name: str) -> None:
+        """Wait until no other transaction under this name is under way; on SQLite there is but one writer anyway."""
+        if not self._sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
     def insert_or_leave(self, table: type[Base], values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
         """Rows to insert where their key is not taken."""

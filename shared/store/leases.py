@@ -22,7 +22,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    text,
     true,
     tuple_,
     update,
@@ -50,7 +49,7 @@ def plan(database: Database, run: str, units: Sequence[UnitKey]) -> int:
     wanted = {unit: position for position, unit in enumerate(units)}
 
     def work(connection: Connection) -> int:
-        _plan_alone(connection, run)
+        database.alone(connection, run)  # one plan of a run at a time
         # In this order: a unit that is finished in between is still seen as planned, or seen as finished.
         planned = {(row.task_id, row.attempt): row for row in connection.execute(_planned(database, run))}
         episodes = select(Episode.task_id, Episode.attempt).where(Episode.run == run)
@@ -156,12 +155,6 @@ def _dead(connection: Connection, run: str) -> list[str]:
 def _planned(database: Database, run: str) -> Any:
     held = and_(PlannedUnit.owner.is_not(None), _holds(database.now())).label("held")
     return select(PlannedUnit.task_id, PlannedUnit.attempt, PlannedUnit.owner, held).where(PlannedUnit.run == run)
-
-
-def _plan_alone(connection: Connection, run: str) -> None:
-    """One plan of a run at a time; on SQLite there is but one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:run, 0))"), {"run": run})
 
 
 def _keys(rows: Iterable[Any]) -> list[UnitKey]:

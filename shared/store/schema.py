@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Float, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Float, Index, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-STORE_VERSION: Final = 2
+STORE_VERSION: Final = 3
 """The layout below: the number of the newest migration."""
 
 # PostgreSQL sorts text by locale unless told otherwise; the order of training data must not depend on one.
@@ -88,3 +88,34 @@ class Experiment(Base):
     name: Mapped[str] = mapped_column(_Sorted, primary_key=True)
     recipe: Mapped[str] = mapped_column(Text)
     begun: Mapped[str] = mapped_column(Text)
+
+
+class BookedRequest(Base):
+    """Something that a model was asked, or what became of it, and what it cost: a line in the books of ``run``.
+
+    ``event`` is its own, so that a line written again, because nobody heard that it was, stays one line. ``number`` grows
+    within a run in the order in which lines become visible.
+    """
+
+    __tablename__ = "restep_requests"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    event: Mapped[str] = mapped_column(Text)
+    run: Mapped[str] = mapped_column(_Sorted)
+    at: Mapped[float] = mapped_column(Float)
+    collection: Mapped[str] = mapped_column(_Sorted)
+    call: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(_Sorted)
+    cause: Mapped[str] = mapped_column(_Sorted)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[float] = mapped_column(Float)
+    __table_args__ = (UniqueConstraint("event"), Index("restep_requests_by_number", "run", "number"))
+
+
+class KnownAnswer(Base):
+    """What a model answered to a question of a run; ``key`` is the question's hash."""
+
+    __tablename__ = "restep_answers"
+    run: Mapped[str] = mapped_column(_Sorted, primary_key=True)
+    key: Mapped[str] = mapped_column(_Sorted, primary_key=True)
+    answer: Mapped[str] = mapped_column(Text)

@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
 
 from shared.errors import RestepError
 from shared.store import browse, leases
+from shared.store.books import Books
 from shared.store.browse import Counts, Summary, Unit, UnitPage, Wanted
 from shared.store.database import Database
 from shared.store.jsonl import Imported, export_jsonl, import_jsonl
@@ -157,6 +158,10 @@ class TrajectoryStore:
             return connection.execute(select(Experiment.recipe).where(Experiment.name == name)).scalar_one()
 
         return self._database.write(work)
+
+    def books(self, name: str) -> Books:
+        """The books and answers of a model under a name."""
+        return Books(self._database, self._name(name))
 
     # --- work that is shared -----------------------------------------------------------------------------------
 

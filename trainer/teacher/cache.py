@@ -6,14 +6,11 @@ Only answers that could be used are kept, so that asking again after a bad one i
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any
 
 import orjson
 
-from trainer.teacher.database import Database
-
-_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID"
+from shared.store import Books
 
 
 def content_key(request: dict[str, Any]) -> str:
@@ -22,23 +19,15 @@ def content_key(request: dict[str, Any]) -> str:
 
 
 class AnswerCache:
-    """Texts by :func:`content_key`, in one file."""
+    """Texts by :func:`content_key`, beside the books of who paid for them. Methods block, and raise ``store_failed``."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises ``store_failed``."""
-        self._database = Database(path, _SCHEMA)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
+    def __init__(self, books: Books) -> None:
+        self._books = books
 
     def get(self, key: str) -> str | None:
         """The answer, None where there is none."""
-        rows = self._database.execute("SELECT answer FROM answers WHERE key = ?", key)
-        return str(rows[0][0]) if rows else None
+        return self._books.answer(key)
 
-    def put(self, key: str, answer: str) -> None:
-        """Keep an answer; one that is there already stays, so that a question has one answer."""
-        self._database.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", key, answer)
+    def put(self, key: str, answer: str) -> str:
+        """Keep an answer, and return the one that holds: the first stays, so that a question has one answer."""
+        return self._books.keep(key, answer)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from socket import gethostname
 from typing import Any, Final, Self, cast
 
 import openai
@@ -20,7 +22,7 @@ from openai.types.chat import ChatCompletion
 from shared.client.transport import RetryPolicy, retry_after_seconds
 from shared.errors import RestepError
 from trainer.dialogue import Message
-from trainer.teacher.ledger import Ledger, Purpose
+from trainer.teacher.ledger import Kind, Ledger, Purpose
 from trainer.teacher.options import EndpointOptions
 
 _sleep = asyncio.sleep
@@ -53,6 +55,7 @@ class Endpoint:
         self._retry = retry or RetryPolicy(patience=options.patience, base=0.5, cap=30.0)
         self._slots = asyncio.Semaphore(options.concurrency)
         self._answered = False
+        self._writing: set[asyncio.Future[None]] = set()
         self._key = options.key()
         # A server without keys takes any; the client refuses to be without, and would else take one meant for elsewhere.
         self._client = openai.AsyncOpenAI(
@@ -63,6 +66,8 @@ class Endpoint:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._writing:
+            await asyncio.wait(self._writing)
         await self._client.close()
 
     def request(self, messages: Sequence[Message], schema: tuple[str, dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -96,21 +101,32 @@ class Endpoint:
         try:
             return await self._persist(request, purpose)
         except RestepError as error:
-            self.ledger.note(purpose, "failed", error.code)
+            await self.note(purpose, "failed", error.code)
             raise
+
+    async def note(self, purpose: Purpose, kind: Kind, cause: str = "") -> None:
+        """See :meth:`Ledger.note`."""
+        await self._write(partial(self.ledger.note, purpose, kind, cause))
+
+    async def _write(self, write: Callable[[], None]) -> None:
+        """Into the books, also when whoever asked is cancelled meanwhile: what was answered is paid."""
+        writing = asyncio.get_running_loop().run_in_executor(None, write)
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
 
     async def _persist(self, request: dict[str, Any], purpose: Purpose) -> Reply:
         first_failure: float | None = None
         tries = 0
         while True:
             async with self._slots:
-                self.ledger.check()
+                await asyncio.to_thread(self.ledger.check)
                 try:
-                    return self._read(await self._once(request), purpose)
+                    return await self._read(await self._once(request), purpose)
                 except openai.OpenAIError as problem:
                     error, again = _failure(problem, self.options, self._key)
                     self._answered |= isinstance(problem, openai.APIStatusError)
-                    self.ledger.note(purpose, "unanswered", error.code)
+                    await self.note(purpose, "unanswered", error.code)
             tries += 1
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure
@@ -131,7 +147,7 @@ class Endpoint:
         except TimeoutError:
             raise _TimedOut from None
 
-    def _read(self, completion: ChatCompletion, purpose: Purpose) -> Reply:
+    async def _read(self, completion: ChatCompletion, purpose: Purpose) -> Reply:
         self._answered = True
         if not isinstance(completion, ChatCompletion):  # pyright: ignore[reportUnnecessaryIsInstance]  # a page is passed on as it is
             raise RestepError("protocol_violation", f"{self.options.url}: an answer that is no chat completion")
@@ -139,7 +155,7 @@ class Endpoint:
         if usage is None or not completion.choices:
             missing = "usage, without which no budget could hold" if usage is None else "choices"
             raise RestepError("protocol_violation", f"{self.options.url}: an answer without {missing}")
-        self.ledger.answered(purpose, usage.prompt_tokens, usage.completion_tokens)
+        await self._write(partial(self.ledger.answered, purpose, usage.prompt_tokens, usage.completion_tokens))
         choice = completion.choices[0]
         return Reply(
             text=choice.message.content or "",
@@ -179,7 +195,8 @@ def _refusal(problem: openai.APIStatusError, options: EndpointOptions, key: str 
     if status in (401, 403):
         # Not in the server's words, which may repeat the key.
         where = options.key_file or options.key_env
-        return RestepError("unauthorized", f"{options.url}: HTTP {status}: the key of {where} is not accepted"), False
+        why = f"the key of {where} is not accepted" if key else f"it wants a key, and {where} is not set on {gethostname()}"
+        return RestepError("unauthorized", f"{options.url}: HTTP {status}: {why}"), False
     if problem.code == "insufficient_quota":
         return RestepError("budget_exhausted", detail), False
     if problem.code == "context_length_exceeded" or (status == 400 and "context length" in said):

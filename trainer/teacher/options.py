@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.errors import RestepError
 from trainer.options import Options
@@ -23,7 +23,9 @@ class EndpointOptions(Options):
     key_env: str = Field(
         default="RESTEP_TEACHER_KEY", pattern=r"^[A-Z][A-Z0-9_]*$", description="environment variable that holds the key"
     )
-    key_file: Path | None = Field(default=None, description="file that holds the key; goes before the variable")
+    key_file: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
+        default=None, description="file that holds the key; goes before the variable"
+    )
     concurrency: int = Field(default=16, ge=1, description="requests in flight")
     timeout: float = Field(default=120.0, gt=0, description="seconds that one try may take")
     patience: float = Field(default=300.0, ge=0, description="seconds over which a failing request is tried again")

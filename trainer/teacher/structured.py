@@ -6,6 +6,7 @@ has failed: that is counted and raised, and nobody takes it for a verdict.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -35,17 +36,16 @@ async def ask(endpoint: Endpoint, cache: AnswerCache, purpose: Purpose, messages
     schema = (shape.__name__.lower(), answer_schema(shape, lengths=endpoint.options.schema_lengths))
     request = endpoint.request(messages, schema)
     key = content_key(request)
-    if (known := cache.get(key)) is not None:
-        endpoint.ledger.note(purpose, "cached")
+    if (known := await asyncio.to_thread(cache.get, key)) is not None:
+        await endpoint.note(purpose, "cached")
         return shape.model_validate_json(known)
     reply = await endpoint.complete(request, purpose)
     try:
         answer = _read(reply, shape)
     except _Misfit as misfit:
-        endpoint.ledger.note(purpose, "malformed")
+        await endpoint.note(purpose, "malformed")
         answer = await _repaired(endpoint, purpose, endpoint.request([*messages, *_sent_back(reply, misfit)], schema), shape)
-    cache.put(key, answer.model_dump_json())
-    return answer
+    return shape.model_validate_json(await asyncio.to_thread(cache.put, key, answer.model_dump_json()))
 
 
 async def _repaired(endpoint: Endpoint, purpose: Purpose, request: dict[str, Any], shape: type[M]) -> M:
@@ -53,8 +53,8 @@ async def _repaired(endpoint: Endpoint, purpose: Purpose, request: dict[str, Any
     try:
         return _read(reply, shape)
     except _Misfit as misfit:
-        endpoint.ledger.note(purpose, "malformed")
-        endpoint.ledger.note(purpose, "failed", "malformed_answer")
+        await endpoint.note(purpose, "malformed")
+        await endpoint.note(purpose, "failed", "malformed_answer")
         raise RestepError("malformed_answer", f"{reply.model}, {purpose.call}, asked twice: {misfit}") from None
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from shared.errors import RestepError
 from shared.protocol import EnvironmentInfo
@@ -17,17 +16,14 @@ from trainer.teacher.base import Teacher
 from trainer.teacher.briefing import Briefing, Timing
 from trainer.teacher.cache import AnswerCache
 from trainer.teacher.expert import ExpertTeacher
-from trainer.teacher.ledger import Ledger, Spending
+from trainer.teacher.ledger import TEACHER, Ledger, Spending
 from trainer.teacher.llm import LanguageTeacher
 from trainer.teacher.options import EndpointOptions, TeacherOptions
-from trainer.teacher.prompts import load_prompts
+from trainer.teacher.prompts import Prompts, load_prompts
 from trainer.teacher.reference import ExpertReference, GoldenReference, NoReference, Reference
 
 if TYPE_CHECKING:
     from trainer.teacher.endpoint import Endpoint
-
-LEDGER_FILE: Final = "ledger.db"
-CACHE_FILE: Final = "answers.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +33,10 @@ class _Model:
 
 
 class Teachers:
-    """Must be closed. ``folder`` is where the books and the cache lie; ``timing`` is when steps are judged."""
+    """Must be closed. ``store`` holds the books and the answers; ``timing`` is when steps are judged."""
 
-    def __init__(self, options: TeacherOptions, timing: Timing, folder: Path, store: TrajectoryStore) -> None:
-        self._options, self._folder, self._store = options, folder, store
+    def __init__(self, options: TeacherOptions, timing: Timing, store: TrajectoryStore) -> None:
+        self._options, self._store, self._books = options, store, store.books(TEACHER)
         self._timing: Timing = timing
         self._stack = AsyncExitStack()
         self._model: _Model | None = None
@@ -50,15 +46,23 @@ class Teachers:
         self._model = None
         await self._stack.aclose()
 
-    async def of(self, info: EnvironmentInfo, collection: str, golden: str) -> Teacher:
-        """The teacher of an environment; ``collection`` is what it works for, ``golden`` the run of golden trajectories.
+    def prompts(self, environment: str) -> Prompts | None:
+        """What a language model is told in an environment; None for the expert.
 
-        Raises ``missing_extra``, and ``data_not_found`` or ``data_corrupt`` for prompt files and key files.
+        Raises ``data_not_found`` or ``data_corrupt`` for prompt files.
         """
         options = self._options
-        if options.endpoint is None or options.kind == "expert":
+        return None if options.kind == "expert" else load_prompts(environment, options.prompt_version, options.prompts)
+
+    async def of(self, info: EnvironmentInfo, collection: str, golden: str, prompts: Prompts | None = None) -> Teacher:
+        """The teacher of an environment; ``collection`` is what it works for, ``golden`` the run of golden trajectories.
+
+        ``prompts`` are those of :meth:`prompts` where they are not to be read on this machine.
+        Raises ``missing_extra``, and ``data_not_found`` or ``data_corrupt`` for prompt files and key files.
+        """
+        options, prompts = self._options, prompts or self.prompts(info.name)
+        if options.endpoint is None or prompts is None:
             return ExpertTeacher(info.name, info.engine_version)
-        prompts = load_prompts(info.name, options.prompt_version, options.prompts)
         private = options.shown != "none"
         briefing = Briefing(prompts, timing=self._timing, private=private, history=options.history)
         model = await self._opened(options.endpoint)
@@ -68,17 +72,8 @@ class Teachers:
 
     def spending(self, collection: str) -> Spending | None:
         """What was spent on a collection so far, restarts included; None where no model was ever asked."""
-        spent = self._books(collection)
+        spent = Ledger(self._books).spending(collection)
         return spent if spent != Spending() else None
-
-    def _books(self, collection: str) -> Spending:
-        if self._model is not None:
-            return self._model.endpoint.ledger.spending(collection)
-        path = self._folder / LEDGER_FILE
-        if not path.is_file():
-            return Spending()
-        with Ledger(path) as ledger:
-            return ledger.spending(collection)
 
     async def _opened(self, endpoint: EndpointOptions) -> _Model:
         if self._model is None:
@@ -86,10 +81,9 @@ class Teachers:
                 from trainer.teacher.endpoint import Endpoint  # which takes its time to import
             except ModuleNotFoundError as error:
                 raise RestepError("missing_extra", f"{error.name} is not installed; pip install 'restep[teacher]'") from None
-            ledger = Ledger(self._folder / LEDGER_FILE, self._options.budget, self._options.prices)
-            self._stack.enter_context(ledger)
-            cache = self._stack.enter_context(AnswerCache(self._folder / CACHE_FILE))
-            self._model = _Model(await self._stack.enter_async_context(Endpoint(endpoint, ledger)), cache)
+            ledger = Ledger(self._books, self._options.budget, self._options.prices)
+            opened = await self._stack.enter_async_context(Endpoint(endpoint, ledger))
+            self._model = _Model(opened, AnswerCache(self._books))
         return self._model
 
     async def _reference(self, golden: str) -> Reference:

@@ -93,7 +93,6 @@ async def order(server: str, store: Path, **collection: int) -> Order:
         environment=(server,),
         student=None,
         teacher=None,
-        books=store.parent / "golden.db",
     )
 
 

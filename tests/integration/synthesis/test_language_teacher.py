@@ -68,7 +68,7 @@ async def collected(
     """What comes of the training tasks, and what it cost so far."""
     config = ReflectConfig.model_validate({"per_episode": 1.0, "per_position": 9} | fields)
     with store_in(folder) as store:
-        teachers = Teachers(teacher, config.judge, folder / "teacher", store)
+        teachers = Teachers(teacher, config.judge, store)
         try:
             chosen = await teachers.of(await client.info(), RUN, GOLDEN)
             tasks = await select_tasks(client, selection or TaskSelection())

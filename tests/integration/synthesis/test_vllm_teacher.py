@@ -63,7 +63,7 @@ async def test_structured_output_of_a_random_model_is_always_read(tmp_path: Path
     ):
         for calls in ("two", "combined"):
             with TrajectoryStore(tmp_path / f"{calls}.db") as store:
-                teachers = Teachers(teacher_options(url, calls), "after", tmp_path / calls, store)
+                teachers = Teachers(teacher_options(url, calls), "after", store)
                 teacher = await teachers.of(await environment.info(), "reflected", "golden")
                 student = Scripted("go to room 1", "wait", "go to room 2")
                 done = await collect_reflected(

@@ -45,7 +45,6 @@ async def order(corridor: EnvironmentClient, folder: Path) -> Order:
         environment=corridor.urls,
         student=None,
         teacher=None,
-        books=folder / "golden.db",
     )
 
 
@@ -76,7 +75,7 @@ async def test_an_actor_has_a_student_play(
     async with live(create_agent(AgentSettings(checkpoint=checkpoint, kv_mib=64))) as url:
         sampling = SamplingConfig(max_new_tokens=4, logprobs=False)
         student = StudentOrder((url,), checkpoint, Renderer.from_tokenizer(open_base(checkpoint).tokenizer), sampling)
-        teacher = TeacherOrder(TeacherOptions(), tmp_path / "teacher", "golden/corridor")
+        teacher = TeacherOrder(TeacherOptions(), "golden/corridor")
         asked = replace(await order(corridor, tmp_path), run="played", config=config, student=student, teacher=teacher)
         asked = replace(asked, tasks=asked.tasks[:2], episode=EpisodeConfig(max_steps=3))
         done = await Actor().run(pickle.loads(pickle.dumps(asked)))

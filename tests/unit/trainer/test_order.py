@@ -14,6 +14,7 @@ from trainer.reflect import ReflectConfig
 from trainer.render import Renderer
 from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.teacher.options import EndpointOptions, TeacherOptions
+from trainer.teacher.prompts import load_prompts
 
 POSTGRES = "postgresql://user@database/restep"
 ENDPOINT = EndpointOptions(url="http://127.0.0.1:1/v1", model="m")
@@ -31,7 +32,6 @@ def order() -> Order:
         environment=("http://one:1", "http://two:1"),
         student=None,
         teacher=None,
-        books=Path("/runs/x/golden.db"),
     )
 
 
@@ -43,19 +43,29 @@ def test_an_order_crosses_processes_whole() -> None:
     assert got.student.renderer.start("Be.", "Go.").ids == renderer.start("Be.", "Go.").ids
 
 
-def test_what_binds_an_order_to_a_machine_is_named() -> None:
-    def taught(**options: object) -> Order:
-        teacher = TeacherOrder(TeacherOptions.model_validate(options), Path("/runs/x/teacher"), "golden/corridor")
-        return replace(order(), config=ReflectConfig(), teacher=teacher)
+def taught(**options: object) -> Order:
+    teacher = TeacherOrder(TeacherOptions.model_validate(options), "golden/corridor", load_prompts("corridor"))
+    return replace(order(), config=ReflectConfig(), teacher=teacher)
 
-    assert order().on_this_machine is None
-    assert taught(kind="expert").on_this_machine is None
-    for bound, word in (
-        (replace(order(), store="sqlite:////runs/x/trajectories.db"), "trajectories.db is a file"),
-        (replace(order(), config=GoldenConfig(player="endpoint", endpoint=ENDPOINT)), "golden.endpoint"),
-        (taught(kind="llm", endpoint=ENDPOINT), "teacher.endpoint"),
-    ):
-        assert word in (bound.on_this_machine or "")
+
+def test_what_binds_an_order_to_a_machine_is_its_store_and_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTEP_TEACHER_KEY", "secret")
+    played = replace(order(), config=GoldenConfig(player="endpoint", endpoint=ENDPOINT))
+    for made in (order(), played, taught(kind="llm", endpoint=ENDPOINT)):
+        assert made.on_this_machine is None
+        filed = replace(made, store="sqlite:////runs/x/trajectories.db")
+        assert "trajectories.db is a file" in (filed.on_this_machine or "")
+        sent = pickle.dumps(made)
+        assert b"secret" not in sent
+        assert pickle.loads(sent) == made
+
+
+def test_a_key_file_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("secret\n")
+    monkeypatch.chdir(tmp_path)
+    endpoint = EndpointOptions(url="http://127.0.0.1:1/v1", model="m", key_file=Path("key"))
+    monkeypatch.chdir("/")
+    assert endpoint.key() == "secret"
 
 
 def test_variables_that_name_files_go_along(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from shared.errors import RestepError
-from shared.store import STORE_VERSION, TrajectoryStore
+from shared.store import STORE_VERSION, Entry, TrajectoryStore
 from shared.store.address import store_url
 from shared.store.migration import MIGRATIONS
 from shared.store.schema import Base
@@ -67,6 +69,38 @@ def test_a_store_of_the_first_layout_is_brought_up_to_date_with_all_it_holds(pla
         assert store.plan("run", [("a/1", 0), ("a/2", 0)]) == 1
         assert store.claim("run", "me", 5, 60) == [("a/2", 0)]
         assert store.commit(make_trajectory("a/2"), kept=True, owner="me")
+
+
+def make_layout(place: str, number: int) -> None:
+    """By the scripts that made it when it was the newest."""
+    with connected(place) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, f"layout_{number}")
+        connection.execute(text("INSERT INTO restep_store VALUES (:number)"), {"number": number})
+
+
+@pytest.mark.parametrize("layout", range(1, STORE_VERSION))
+def test_a_store_of_any_older_layout_takes_whatever_a_new_one_does(place: str, layout: int) -> None:
+    make_layout(place, layout)
+    with TrajectoryStore(place, read_only=True) as store:
+        assert store.summaries() == {}
+    with TrajectoryStore(place) as store:
+        assert store.plan("run", [("a/1", 0)]) == 1
+        books = store.books("teacher")
+        books.enter(Entry(0.0, "run", "judge", "answered", prompt_tokens=7))
+        assert (books.tally().tokens, books.keep("k", "said")) == (7, "said")
+        assert store.commit(make_trajectory("a/1"), kept=True)
+    with connected(place) as connection:
+        assert connection.execute(text("SELECT version FROM restep_store")).scalars().all() == [STORE_VERSION]
+
+
+def test_what_is_planned_in_a_store_of_the_second_layout_stays(place: str) -> None:
+    make_layout(place, 2)
+    with connected(place) as connection:
+        connection.execute(text("INSERT INTO restep_units (run, task_id, attempt, position) VALUES ('run', 'a/2', 1, 0)"))
+    with TrajectoryStore(place) as store:
+        assert store.claim("run", "me", 5, 60) == [("a/2", 1)]
 
 
 @pytest.mark.parametrize("names", [["restep_store"], ["restep_store", "restep_episodes"]])

@@ -1,18 +1,25 @@
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.store import TrajectoryStore
 from trainer.teacher.cache import AnswerCache, content_key
 
 
-def test_an_answer_is_found_again_after_a_restart_and_stays_the_same(tmp_path: Path) -> None:
-    with AnswerCache(tmp_path / "cache.db") as cache:
+def test_an_answer_is_found_again_after_a_restart_and_stays_the_same(place: str) -> None:
+    with TrajectoryStore(place) as store, TrajectoryStore(place) as elsewhere:
+        cache, other = AnswerCache(store.books("teacher")), AnswerCache(elsewhere.books("teacher"))
         assert cache.get("k") is None
-        cache.put("k", "first")
-        cache.put("k", "second")
-    with AnswerCache(tmp_path / "cache.db") as cache:
-        assert cache.get("k") == "first"
+        assert cache.put("k", "first") == "first"
+        assert other.put("k", "second") == "first"
+    with TrajectoryStore(place) as store:
+        assert AnswerCache(store.books("teacher")).get("k") == "first"
+
+
+def test_answers_are_of_one_run(place: str) -> None:
+    with TrajectoryStore(place, namespace="one") as one, TrajectoryStore(place, namespace="two") as two:
+        AnswerCache(one.books("teacher")).put("k", "said")
+        assert AnswerCache(two.books("teacher")).get("k") is None
+        assert AnswerCache(one.books("golden")).get("k") is None
 
 
 JSON = st.recursive(

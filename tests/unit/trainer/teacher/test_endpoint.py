@@ -1,7 +1,9 @@
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from shared.client.transport import RetryPolicy
 from shared.errors import RestepError
 from shared.serving import bind
+from shared.store import TrajectoryStore
 from tests.support.model_server import Act, Cut, Hang, ModelServer, Page, Refuse, Say, Script, model_server
 from trainer.dialogue import Message
 from trainer.teacher.endpoint import Endpoint
@@ -20,11 +23,17 @@ ASKED = [Message("system", "Judge."), Message("user", "wait")]
 SOON = RetryPolicy(patience=20.0, base=0.001, cap=0.01)
 
 
+def store_in(folder: Path) -> TrajectoryStore:
+    folder.mkdir(exist_ok=True)
+    return TrajectoryStore(folder / "store.db")
+
+
 @asynccontextmanager
 async def asking(
     script: Script | Iterable[Act], folder: Path, budget: Budget | None = None, retry: RetryPolicy = SOON, **options: Any
 ) -> AsyncGenerator[tuple[Endpoint, ModelServer]]:
-    with Ledger(folder / "books.db", budget) as ledger:
+    with store_in(folder) as store:
+        ledger = Ledger(store.books("teacher"), budget)
         async with model_server(script) as server, Endpoint(server.options(**options), ledger, retry) as endpoint:
             yield endpoint, server
 
@@ -145,8 +154,8 @@ async def test_nobody_at_the_address_is_told_soon(tmp_path: Path) -> None:
     listener.close()
     server = ModelServer(lambda _: Say(""), url=f"http://127.0.0.1:{port}/v1")
     policy = RetryPolicy(patience=1000.0, first_contact=0.05, base=0.01, cap=0.02)
-    with Ledger(tmp_path / "books.db") as ledger:
-        async with Endpoint(server.options(), ledger, policy) as endpoint:
+    with TrajectoryStore(tmp_path / "store.db") as store:
+        async with Endpoint(server.options(), Ledger(store.books("teacher")), policy) as endpoint:
             with pytest.raises(RestepError, match="unreachable"):
                 await endpoint.complete(endpoint.request(ASKED), WHY)
 
@@ -164,6 +173,37 @@ async def test_after_the_budget_nothing_is_sent(tmp_path: Path) -> None:
         with pytest.raises(RestepError, match=r"budget_exhausted.*220 of 200 tokens"):
             await endpoint.complete(endpoint.request(ASKED), WHY)
     assert len(server.bodies) == 2
+
+
+class Slow(Ledger):
+    """Books in which a line takes until it is let go."""
+
+    began, go = threading.Event(), threading.Event()
+
+    def answered(self, purpose: Purpose, prompt_tokens: int, completion_tokens: int) -> None:
+        self.began.set()
+        assert self.go.wait(20)
+        super().answered(purpose, prompt_tokens, completion_tokens)
+
+
+async def test_an_answer_is_booked_though_who_asked_has_left(store: TrajectoryStore) -> None:
+    ledger = Slow(store.books("teacher"))
+    async with model_server([Say("Fine.")]) as server:
+        async with Endpoint(server.options(), ledger, SOON) as endpoint:
+            asking = asyncio.create_task(endpoint.complete(endpoint.request(ASKED), WHY))
+            assert await asyncio.to_thread(ledger.began.wait, 20)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert ledger.spending() == Spending()
+            ledger.go.set()
+        assert ledger.spending().tokens == 110
+
+
+async def test_where_a_key_is_missing_it_is_said_which_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RESTEP_TEACHER_KEY", raising=False)
+    error, _ = await refused([Refuse(401)], tmp_path)
+    assert f"it wants a key, and RESTEP_TEACHER_KEY is not set on {gethostname()}" in error.detail
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 429, 500, 503])

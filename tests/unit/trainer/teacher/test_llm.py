@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from shared.errors import RestepError
+from shared.store import TrajectoryStore
 from tests.support.corridor_model import asked_for
 from tests.support.model_server import Act, ModelServer, Say, model_server
 from tests.unit.trainer.teacher.test_expert import giving, situation
@@ -35,7 +36,8 @@ async def teaching(
     acts: Iterable[Act], folder: Path, reference: Reference | None = None, *, combined: bool = False
 ) -> AsyncGenerator[tuple[LanguageTeacher, ModelServer, Ledger]]:
     briefing = Briefing(load_prompts("sciworld"), timing="after", private=reference is not None)
-    with Ledger(folder / "ledger.db") as ledger, AnswerCache(folder / "answers.db") as cache:
+    with TrajectoryStore(folder / "store.db") as store:
+        ledger, cache = Ledger(store.books("teacher")), AnswerCache(store.books("teacher"))
         async with model_server(acts) as server, Endpoint(server.options(), ledger) as endpoint:
             shown = reference or NoReference()
             yield LanguageTeacher(endpoint, cache, briefing, shown, "reflected/sciworld", combined=combined), server, ledger

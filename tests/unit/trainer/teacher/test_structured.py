@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from shared.errors import RestepError
+from shared.store import TrajectoryStore
 from tests.support.model_server import Act, ModelServer, Say, model_server
 from trainer.dialogue import Message
 from trainer.teacher.cache import AnswerCache
@@ -35,9 +36,10 @@ GOOD = Say('{"reason": "r", "decision": "bad", "inner": null}')
 async def asking(
     acts: Iterable[Act], folder: Path, **options: Any
 ) -> AsyncGenerator[tuple[Endpoint, AnswerCache, ModelServer]]:
-    with Ledger(folder / "books.db") as ledger, AnswerCache(folder / "cache.db") as cache:
-        async with model_server(acts) as server, Endpoint(server.options(**options), ledger) as endpoint:
-            yield endpoint, cache, server
+    with TrajectoryStore(folder / "store.db") as store:
+        books = store.books("teacher")
+        async with model_server(acts) as server, Endpoint(server.options(**options), Ledger(books)) as endpoint:
+            yield endpoint, AnswerCache(books), server
 
 
 @pytest.mark.parametrize(
