@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 import re
@@ -167,6 +168,17 @@ class Player:
         reply = await connection.call(method, path, body)
         self.calls.note(route, reply, time.perf_counter() - begun)
         return reply
+
+
+async def begun(player: Player, connection: Connection) -> Playing:
+    """A new episode; where too many are being begun, after waiting as told. Raises SystemExit for another refusal."""
+    while True:
+        answer = await player.begin(connection)
+        if isinstance(answer, Playing):
+            return answer
+        if answer.status != 429 or answer.retry_after is None:
+            raise SystemExit(f"a session was refused: {answer.status} {answer.content[:300].decode()}")
+        await asyncio.sleep(float(answer.retry_after))
 
 
 async def all_tasks(connection: Connection, seed: int = 0) -> list[str]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.episodes import STEP, Calls, Player, all_tasks
+from benchmarks.episodes import STEP, Calls, Player, all_tasks, begun
 from benchmarks.memory import Processes
-from benchmarks.wire import Connection, Reply
+from benchmarks.wire import Connection
 from shared.serving import new_event_loop
 
 
@@ -75,9 +75,7 @@ async def _play(part: Part) -> Played:
         connection = await Connection.open(port)
         while left > 0:
             left -= 1
-            playing = await player.begin(connection)
-            if isinstance(playing, Reply):
-                raise RuntimeError(f"a session was refused: {player.calls.by_status()}")
+            playing = await begun(player, connection)
             while not playing.over:
                 if not await player.step(connection, playing):
                     raise RuntimeError(f"a step was refused: {player.calls.by_status()}")

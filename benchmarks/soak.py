@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from benchmarks.episodes import Calls, Latency, Player, Playing, all_tasks, held
+from benchmarks.episodes import Calls, Latency, Player, Playing, all_tasks, begun, held
 from benchmarks.memory import Growth, Processes, Sample, growth
 from benchmarks.wire import Connection
 
@@ -74,17 +74,6 @@ class Crowd:
                 await self.advance(lane)
 
         await _all(*(run(lane) for lane in self.lanes))
-
-
-async def begun(player: Player, connection: Connection) -> Playing:
-    """A new episode; where too many are being begun, after waiting as told. Raises SystemExit for another refusal."""
-    while True:
-        answer = await player.begin(connection)
-        if isinstance(answer, Playing):
-            return answer
-        if answer.status != 429 or answer.retry_after is None:
-            raise SystemExit(f"a session was refused: {answer.status} {answer.content[:300].decode()}")
-        await asyncio.sleep(float(answer.retry_after))
 
 
 async def _all(*lanes: Coroutine[Any, Any, None]) -> None:
