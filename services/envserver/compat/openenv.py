@@ -38,7 +38,9 @@ _CODES: Final = {
 """Our codes as OpenEnv's; every other failure is its EXECUTION_ERROR, and the message begins with our code."""
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
+    """What a client sends."""
+
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["reset", "step", "state", "close"]
@@ -102,7 +104,7 @@ class Connection:
         """The reply to one message; None after ``close``. Never raises: failures are OpenEnv error messages."""
         try:
             self._service.require_loaded()
-            message = _Message.model_validate_json(raw)
+            message = Message.model_validate_json(raw)
             if message.type == "close":
                 return None
             kind, data = await self._dispatch(message)
@@ -112,7 +114,7 @@ class Connection:
             kind, data = "error", _failure(as_error(error))
         return orjson.dumps({"type": kind, "data": data})
 
-    async def _dispatch(self, message: _Message) -> tuple[str, dict[str, Any]]:
+    async def _dispatch(self, message: Message) -> tuple[str, dict[str, Any]]:
         if message.type == "reset":
             return "observation", await self._reset(Reset.model_validate(message.data))
         if message.type == "step":

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -39,7 +37,6 @@ OF_ENVIRONMENT = {
     "DELETE /v1/sessions/ID",
 }
 OF_AGENT = {"GET /v1/agent", "POST /v1/checkpoint", "POST /v1/react/steps"}
-OF_OTHER_CLIENTS = {"POST /v1/sessions", "GET /v1/sessions", "GET /v1/sessions/ID", "POST /v1/steps"}
 
 
 async def test_every_kind_of_request_of_a_collection_is_cut(lessons: Plan, unbroken: Unbroken) -> None:
@@ -52,49 +49,6 @@ async def test_every_kind_of_request_of_a_collection_is_cut(lessons: Plan, unbro
     assert all(tuple(dealt) == CUTS for dealt in (*of_environment.dealt.values(), *of_agent.dealt.values()))
     with TrajectoryStore(lessons.store) as store:
         assert_same_run(store, expected)
-
-
-async def test_the_other_kinds_are_cut_and_asked_again(alfworld: Mortal) -> None:
-    """A client of its own that only repeats itself: the answers are those of a client that met no fault."""
-    cuts = EveryCut()
-    async with Proxy(alfworld.url, cuts) as proxy:
-        answers = [await _walk(url, name) for url, name in ((alfworld.url, "whole"), (proxy.url, "cut"))]
-    assert answers[0] == answers[1]
-    assert cuts.dealt.keys() >= OF_OTHER_CLIENTS
-    assert all(tuple(cuts.dealt[kind]) == CUTS for kind in OF_OTHER_CLIENTS)
-
-
-async def _walk(url: str, name: str) -> list[Any]:
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-
-        async def ask(method: str, path: str, body: object = None) -> Any:
-            for _ in range(1 + len(CUTS)):
-                try:
-                    answer = await client.request(method, path, json=body)
-                except httpx.TransportError:
-                    continue
-                answer.raise_for_status()
-                told = re.sub('"expires_in":[0-9.e+-]+', '"expires_in":0', answer.text.replace(name, "ID"))
-                return None if answer.status_code == 204 else httpx.Response(200, text=told).json()
-            raise AssertionError(f"{method} {path} is cut for ever")
-
-        created = [
-            await ask("POST", "/v1/sessions", {"split": "embedded_train", "index": index, "session_id": f"{name}-{index}"})
-            for index in range(2)
-        ]
-        batches = [
-            await ask("POST", "/v1/steps", {"steps": [_step(name, index, seq) for index in range(2)]}) for seq in range(1, 4)
-        ]
-        seen = [await ask("GET", f"/v1/sessions/{name}-{index}") for index in range(2)]
-        await ask("GET", "/v1/sessions")
-        for index in range(2):
-            await ask("DELETE", f"/v1/sessions/{name}-{index}")
-        assert [session["seq"] for session in seen] == [3, 3], "every step was executed once"
-        return [created, batches, seen]
-
-
-def _step(name: str, index: int, seq: int) -> dict[str, object]:
-    return {"session_id": f"{name}-{index}", "seq": seq, "action": ("look", "inventory", "go to shelf 1")[seq - 1]}
 
 
 async def test_clients_that_stop_in_the_middle(alfworld: Mortal, houses: Plan, unbroken: Unbroken) -> None:
