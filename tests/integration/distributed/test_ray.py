@@ -6,6 +6,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import psutil
 import pytest
 import yaml
 
+from services.agent.app import create_app as create_agent
+from services.agent.settings import AgentSettings
 from services.envserver.app import create_app
 from shared.client import EnvironmentClient
 from shared.environment import EngineStep
@@ -21,16 +24,25 @@ from shared.errors import RestepError
 from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from tests.support.corridor import CorridorEpisode, CorridorWorld
+from tests.support.corridor_model import corridor_model
 from tests.support.live import live
+from tests.support.model_server import ModelServer, model_server
 from tests.support.postgres import PostgresServer
+from tests.support.tiny_model import tiny_checkpoint
+from trainer.checkpoint import open_base
 from trainer.collection import CollectionConfig
 from trainer.distributed import Executor, Here, RayCluster
 from trainer.golden import GoldenConfig
-from trainer.order import Order, store_address
+from trainer.order import Order, StudentOrder, TeacherOrder, store_address
 from trainer.progress import Progress
 from trainer.recipe import read_recipe
-from trainer.rollout import EpisodeConfig
+from trainer.reflect import ReflectConfig
+from trainer.render import Renderer
+from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.tasks import TaskSelection, select_tasks
+from trainer.teacher.ledger import TEACHER, Ledger
+from trainer.teacher.options import TeacherOptions
+from trainer.teacher.prompts import load_prompts
 from trainer.workplace import Workplace
 
 pytest.importorskip("ray", reason="restep[ray] is not installed")
@@ -40,6 +52,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 ATTEMPTS = 6
 UNITS = 8 * ATTEMPTS
+ANSWER = 110
+"""Tokens of one of the model's."""
 
 
 class Unhurried(CorridorWorld):
@@ -202,14 +216,25 @@ async def test_a_driver_killed_in_the_middle_goes_on_by_the_same_command(
     assert contents(store) == await unbroken(server, tmp_path)
 
 
-async def test_several_nodes_share_a_run_in_postgresql_and_no_file(
-    ray: RayCluster, cluster: Any, server: str, tmp_path: Path, postgres: PostgresServer
-) -> None:
+@asynccontextmanager
+async def second_node(cluster: Any, ray: RayCluster) -> AsyncGenerator[None]:
+    """For the time of the block, with no actor at work yet, so that the next ones are spread over both nodes."""
     assert ray.machines == 1
     node = cluster.add_node(num_cpus=1)
     try:
         while ray.machines < 2:  # noqa: ASYNC110 - the cluster tells nobody
             await asyncio.sleep(0.1)
+        for idle in actors():
+            idle.kill()
+        yield
+    finally:
+        cluster.remove_node(node)
+
+
+async def test_several_nodes_share_a_run_in_postgresql_and_no_file(
+    ray: RayCluster, cluster: Any, server: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    async with second_node(cluster, ray):
         with pytest.raises(RestepError, match=r"trajectories\.db is a file.* 2 nodes") as caught:
             await ray.collect(await order(server, tmp_path / "trajectories.db"))
         assert caught.value.code == "invalid_recipe"
@@ -217,8 +242,6 @@ async def test_several_nodes_share_a_run_in_postgresql_and_no_file(
         with pytest.raises(RestepError, match=r"environments\.corridor\.url: .* 2 machines") as caught:
             await place.environments()
         assert caught.value.code == "invalid_recipe"
-        for idle in actors():
-            idle.kill()  # the next ones are spread over both nodes
         shared = replace(await order(server, tmp_path / "none.db"), store=postgres.new_schema(), namespace="far")
         collecting = asyncio.create_task(ray.collect(shared))
         with shared.open_store() as store:
@@ -228,5 +251,45 @@ async def test_several_nodes_share_a_run_in_postgresql_and_no_file(
             assert len({actor.ppid() for actor in actors()}) == 2
             await collecting
             assert contents_of(store) == await unbroken(server, tmp_path)
-    finally:
-        cluster.remove_node(node)
+
+
+async def taught(server: str, agent: str, checkpoint: str, model: ModelServer, tokens: int | None) -> Order:
+    """Under a language model, which wants a key."""
+    options: dict[str, Any] = {"kind": "llm", "endpoint": model.options(key_file=Path(checkpoint) / "key")}
+    teacher = TeacherOptions.model_validate(options | {"budget": {"tokens": tokens}})
+    sampling = SamplingConfig(max_new_tokens=4, logprobs=False)
+    return replace(
+        await order(server, Path("none.db")),
+        run="reflected/corridor",
+        episode=EpisodeConfig(max_steps=3),
+        config=ReflectConfig.model_validate({"per_episode": 1.0, "per_position": 9, "collection": {"concurrency": 1}}),
+        student=StudentOrder((agent,), checkpoint, Renderer.from_tokenizer(open_base(checkpoint).tokenizer), sampling),
+        teacher=TeacherOrder(teacher, "golden/corridor", load_prompts("corridor")),
+    )
+
+
+async def test_a_language_model_teaches_on_several_nodes_within_one_budget(
+    ray: RayCluster, cluster: Any, server: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    checkpoint = str(tiny_checkpoint(tmp_path / "tiny", context=2048))
+    (tmp_path / "tiny" / "key").write_text("secret")
+    place = {"store": postgres.new_schema(), "namespace": "far"}
+    async with (
+        second_node(cluster, ray),
+        live(create_agent(AgentSettings(checkpoint=checkpoint, kv_mib=64))) as agent,
+        model_server(corridor_model) as model,
+    ):
+        made = await taught(server, agent, checkpoint, model, tokens=5 * ANSWER)
+        with pytest.raises(RestepError, match=r"is a file.* 2 nodes"):
+            await ray.collect(replace(made, store=f"sqlite:///{tmp_path}/none.db"))
+        with pytest.raises(RestepError, match="budget_exhausted"):
+            await ray.collect(replace(made, **place))
+        assert len({actor.ppid() for actor in actors()}) == 2
+        paid = len(model.bodies)
+        assert 5 <= paid <= 6, "one of each actor's may be in flight when the budget is spent"
+        done = await ray.collect(replace(await taught(server, agent, checkpoint, model, tokens=None), **place))
+    assert (done.total, done.found + done.finished, done.failed) == (8, 8, 0)
+    assert set(model.keys) == {"Bearer secret"}
+    with replace(made, **place).open_store() as store:
+        booked = Ledger(store.books(TEACHER)).spending().tokens // ANSWER
+    assert booked in (len(model.bodies), len(model.bodies) - 1), "an actor that is stopped may leave one in flight"
