@@ -215,20 +215,30 @@ def report_judge(
 def export(
     run: RunPath,
     collection: Collection,
-    path: Annotated[Path, typer.Argument(help="the JSONL file to write")],
+    path: Annotated[Path, typer.Argument(help="the file to write")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="jsonl, trl, axolotl, ms-swift, llama-factory or parquet; else by the path's end"),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="trl: folder or name of the model whose tokens it has; else the base that comes along")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is not for training: failures, evaluations")] = False,
     store: Store = None,
 ) -> None:
-    """Write a collection's trajectories as JSON lines."""
+    """Write a collection's trajectories to a file: as JSON lines, as Parquet, or as another library trains on them."""
+    from trainer.exports.formats import choose_format, export_collection
     from trainer.folder import RunFolder
 
+    chosen = choose_format(form, path, checkpoint)
     with RunFolder(run, store).store() as opened:
         counts = opened.require(collection)
         if not (counts.kept or everything):
             detail = f"none of the {counts.finished} trajectories of {collection!r} was kept for training; --all writes them"
             raise RestepError("data_not_found", detail)
-        written = opened.export_jsonl(collection, path, kept=None if everything else True)
-    Console().print(f"{written} trajectories in {path}")
+        kept = None if everything else True
+        written = export_collection(opened, collection, path, chosen, kept=kept, checkpoint=checkpoint)
+    Console().print(f"{written.written} trajectories in {path}{written.shortfall()}", soft_wrap=True)
 
 
 @app.command()

@@ -110,6 +110,12 @@ def cut(document: Rendered, max_length: int) -> Rendered:
     )
 
 
+def fitted(document: Rendered, max_length: int) -> Rendered | None:
+    """The document, :func:`cut` where it is too long; None when nothing of it would be trained."""
+    fitting = cut(document, max_length)
+    return fitting if (fitting.weights[1:] > 0).any() else None
+
+
 def pack(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed: int) -> tuple[list[Pack], PackReport]:
     """Best-fit decreasing into rows of at most ``pack_tokens`` (or one document, where that is longer).
 
@@ -119,8 +125,8 @@ def pack(documents: Iterable[Rendered], pack_tokens: int, max_length: int, seed:
     report = PackReport()
     kept: list[Rendered] = []
     for document in documents:
-        fitting = cut(document, max_length)
-        if not (fitting.weights[1:] > 0).any():
+        fitting = fitted(document, max_length)
+        if fitting is None:
             report.count_dropped(document)
             continue
         if len(fitting) < len(document):

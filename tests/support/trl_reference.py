@@ -1,20 +1,17 @@
-"""One optimiser step of TRL's SFTTrainer over pre-tokenised documents, to hold against ours."""
+"""One optimiser step of TRL's SFTTrainer over rows that are encoded already, to hold against ours."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import datasets
-import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer  # pyright: ignore[reportPrivateImportUsage]  # its lazy module exports them
 
 from tests.support.masked_reference import Gradients, KeepGradients
-from trainer.render import Rendered
 
 
 class _Trainer(SFTTrainer):
@@ -26,16 +23,6 @@ class _Trainer(SFTTrainer):
         loss = cast("torch.Tensor", super().compute_loss(*given, **named))
         self.losses.append(float(loss.detach()))
         return loss
-
-
-def labelled(documents: Sequence[Rendered]) -> datasets.Dataset:
-    """Rows as TRL takes them: ``input_ids`` and ``labels``, -100 where nothing is trained. Weights must be 0 or 1."""
-    rows: list[dict[str, list[int]]] = []
-    for document in documents:
-        assert set(document.weights.tolist()) <= {0.0, 1.0}
-        labels = np.where(document.weights > 0, document.input_ids, -100)
-        rows.append({"input_ids": document.input_ids.tolist(), "labels": labels.tolist()})
-    return datasets.Dataset.from_list(rows)
 
 
 def trl_trainer(model: Any, tokenizer: PreTrainedTokenizerBase, rows: datasets.Dataset, folder: Path, **options: Any) -> Any:
@@ -63,10 +50,10 @@ def trl_trainer(model: Any, tokenizer: PreTrainedTokenizerBase, rows: datasets.D
 
 
 def trl_step(
-    model: Any, tokenizer: PreTrainedTokenizerBase, documents: Sequence[Rendered], folder: Path, **options: Any
+    model: Any, tokenizer: PreTrainedTokenizerBase, rows: datasets.Dataset, folder: Path, **options: Any
 ) -> tuple[float, Gradients]:
     """The loss of one optimiser step and its gradients."""
-    trainer = trl_trainer(model, tokenizer, labelled(documents), folder, **options)
+    trainer = trl_trainer(model, tokenizer, rows, folder, **options)
     trainer.losses = []
     keep = KeepGradients()
     trainer.add_callback(keep)

@@ -118,6 +118,22 @@ def test_a_collection_that_is_not_there_is_named_with_those_that_are(tmp_path: P
     assert done.stdout.startswith("1 trajectories in")
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--format", "json"], "no format 'json'; there are jsonl, trl"),
+        (["--checkpoint", "base"], "--checkpoint: jsonl has no tokens"),
+        (["--format", "trl", "--checkpoint", "absent"], "absent: no such folder"),
+    ],
+)
+def test_a_wrong_export_is_refused_and_writes_nothing(flags: list[str], told: str, tmp_path: Path) -> None:
+    folder = RunFolder.claim(load_recipe("demo"), tmp_path)
+    with folder.store() as store:
+        store.commit(sample()[0], kept=True)
+    assert told in complaint(restep("export", str(folder.path), "test", str(tmp_path / "out.jsonl"), *flags))
+    assert not list(tmp_path.glob("out*"))
+
+
 def test_results_of_an_older_schema_are_named(tmp_path: Path) -> None:
     (tmp_path / RESULTS_FILE).write_text('{"results_schema": 1}')
     assert "results schema 1; this version reads 3" in complaint(restep("report", str(tmp_path)))

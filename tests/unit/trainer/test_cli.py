@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from shared.errors import RestepError
-from tests.support.trajectories import sample
+from tests.support.trajectories import Said, sample, trajectory
 from trainer.cli import app
 from trainer.folder import RunFolder
 from trainer.recipe import load_recipe
@@ -34,6 +34,29 @@ def test_export_writes_what_was_kept_or_everything(run: Path, flags: tuple[str, 
     done, path = export(run, "test", *flags)
     assert done.exit_code == 0
     assert len(path.read_text().splitlines()) == count
+
+
+@pytest.mark.parametrize("form", ["jsonl", "trl", "axolotl", "ms-swift", "llama-factory"])
+def test_export_in_any_format_keeps_to_what_was_kept(run: Path, form: str) -> None:
+    done, path = export(run, "test", "--format", form)
+    assert done.exit_code == 0
+    assert done.stdout == f"1 trajectories in {path}\n"
+    assert len(path.read_text().splitlines()) == 1
+    assert export(run, "test", "--format", form, "--all")[1].read_text().count("\n") == 2
+
+
+def test_export_to_parquet_is_told_by_the_path(run: Path) -> None:
+    path = run / "out.parquet"
+    done = CliRunner().invoke(app, ["export", str(run), "test", str(path), "--all"])
+    assert done.stdout == f"2 trajectories in {path}\n"
+    assert path.read_bytes()[:4] == b"PAR1"
+
+
+def test_export_says_what_it_left_out(run: Path) -> None:
+    with RunFolder(run).store() as store:
+        store.commit(trajectory([Said("error", "Thought: a\nAction: b")], task="lost"), kept=True)
+    done, path = export(run, "test", "--format", "ms-swift")
+    assert done.stdout == f"1 trajectories in {path}; 1 left out, of which nothing would be trained\n"
 
 
 def test_export_of_nothing_is_refused_and_writes_no_file(run: Path) -> None:

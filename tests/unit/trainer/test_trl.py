@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer takes the same step on the same ids and labels; what it does with a flag on a message is its own."""
+"""TRL's SFTTrainer takes our step on the rows that are exported for it; what it does with a flag on a message is its own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import pytest
 from datasets.utils import logging as datasets_logging
 
 from shared.react import first_message
+from shared.store import TrajectoryStore
 from tests.support.masked_reference import load, relative_error, step
 from tests.support.tiny_model import tiny_checkpoint, tiny_tokenizer
 from tests.support.trajectories import sample
 from tests.support.trl_reference import trl_step, trl_trainer
 from trainer.chat_messages import assistant_turns
+from trainer.exports.formats import export_collection
 from trainer.pack import Pack
 from trainer.render import KINDS, Rendered, Renderer
 
@@ -44,8 +46,27 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return load(tiny_checkpoint(tmp_path_factory.mktemp("trl")))
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("trl"))
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Path) -> Any:
+    return load(checkpoint)
+
+
+@pytest.fixture(params=["jsonl", "parquet"])
+def rows(request: pytest.FixtureRequest, checkpoint: Path, tmp_path: Path) -> datasets.Dataset:
+    """The sample as it is exported for TRL and loaded from the file."""
+    path = tmp_path / f"rows.{request.param}"
+    with TrajectoryStore(tmp_path / "store.db") as store:
+        for attempt, one in enumerate(sample()):
+            store.commit(one, attempt=attempt, kept=True)
+        export_collection(store, "test", path, "trl", kept=True, checkpoint=str(checkpoint))
+    kind = {"jsonl": "json", "parquet": "parquet"}[request.param]
+    loaded = datasets.load_dataset(kind, data_files=str(path), split="train")
+    assert isinstance(loaded, datasets.Dataset)
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +84,14 @@ def documents() -> list[Rendered]:
     ids=["padded", "accumulated", "packed"],
 )
 def test_it_gives_our_loss_and_our_gradient(
-    options: dict[str, Any], layout: list[list[int]], model: Any, documents: list[Rendered], tmp_path: Path
+    options: dict[str, Any],
+    layout: list[list[int]],
+    model: Any,
+    rows: datasets.Dataset,
+    documents: list[Rendered],
+    tmp_path: Path,
 ) -> None:
-    loss, gradients = trl_step(model, TOKENIZER, documents, tmp_path / "trl", **options)
+    loss, gradients = trl_step(model, TOKENIZER, rows, tmp_path / "trl", **options)
     packs = [Pack(tuple(documents[index] for index in row)) for row in layout]
     line, ours = step(model, packs, tmp_path / "ours", accumulation=len(packs))
     assert loss == pytest.approx(line["loss"], rel=1e-5)

@@ -1,0 +1,1 @@
+"""Stored trajectories as files that other programs train on."""
