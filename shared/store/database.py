@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import RLock
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Float, cast, func, literal, text
@@ -46,6 +48,8 @@ class Database:
         url = store_url(url_or_path)
         self.url = without_password(url)
         self._sqlite = url.get_backend_name() == "sqlite"
+        # SQLite gives a turn to whoever asks at the right moment: where many write, one of them might wait for seconds.
+        self._turn: AbstractContextManager[object] = RLock() if self._sqlite else nullcontext()
         self._clock, self._patience = clock, 0.0  # a store that cannot be reached at the start is a mistake
         if read_only:
             self._engine = open_reader(url)
@@ -75,7 +79,8 @@ class Database:
 
         Where a connection breaks ``work`` is called again, also when its first commit arrived and the answer did not.
         """
-        return self._transaction(work, "BEGIN IMMEDIATE")
+        with self._turn:
+            return self._transaction(work, "BEGIN IMMEDIATE")
 
     def _transaction(self, work: Callable[[Connection], Result], begin: str) -> Result:
         deadline, pause = time.monotonic() + self._patience, _FIRST_PAUSE
