@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.store import TrajectoryStore
+from shared.store import Entry, TrajectoryStore
 from shared.trajectory import Trajectory
 from tests.e2e.faults.conftest import Unbroken
 from tests.support.driver import Driver
@@ -35,7 +35,10 @@ async def test_a_crash(postgres: PostgresServer, houses: Plan, unbroken: Unbroke
         assert_same_run(driver.store, expected, before)
 
 
-@pytest.mark.parametrize("lost_answer", [False, True], ids=["the request is lost", "the answer is lost"])
+LOST = pytest.mark.parametrize("lost_answer", [False, True], ids=["the request is lost", "the answer is lost"])
+
+
+@LOST
 async def test_connections_that_break(postgres: PostgresServer, houses: Plan, unbroken: Unbroken, lost_answer: bool) -> None:
     """Every packet of a commit and of what comes before it, in turn: each episode is stored once."""
     expected = await asyncio.to_thread(unbroken, houses)
@@ -64,4 +67,31 @@ async def test_connections_that_break(postgres: PostgresServer, houses: Plan, un
             assert not await commit(1 + packet)
         units = [(unit.task_id, unit.attempt) for unit in await asyncio.to_thread(store.units, RUN)]
         assert sorted(units) == sorted((of(n).task.id, n) for n in range(1 + packets))
+        await asyncio.to_thread(store.close)
+
+
+@LOST
+async def test_connections_that_break_under_a_models_books(postgres: PostgresServer, lost_answer: bool) -> None:
+    """Every packet of a booking and of keeping an answer, in turn: what was paid is booked once, the first answer holds."""
+    url = postgres.new_schema()
+    async with TcpProxy(postgres.port) as proxy:
+        proxy.lost_answer = lost_answer
+        store = await asyncio.to_thread(TrajectoryStore, url.replace(f":{postgres.port}/", f":{proxy.port}/"))
+        books = store.books("teacher")
+
+        async def book(number: int) -> str:
+            paid = Entry(0.0, "reflected/house", "judge", "answered", prompt_tokens=10**number)
+            await asyncio.to_thread(books.enter, paid)
+            return await asyncio.to_thread(books.keep, str(number), f"answer {number}")
+
+        await book(0)
+        begun = proxy.sent
+        await book(1)
+        packets = proxy.sent - begun
+        assert packets >= 8, "a transaction takes some, and these are three"
+        for packet in range(packets):
+            proxy.cut_at = proxy.sent + packet
+            assert await book(2) == "answer 2"
+            assert proxy.sent > proxy.cut_at, "nothing was cut"
+        assert (await asyncio.to_thread(books.tally)).tokens == 11 + 100 * packets
         await asyncio.to_thread(store.close)
