@@ -73,8 +73,11 @@ def lessons(alfworld: Mortal, agent: Mortal, tmp_path: Path) -> Plan:
     )
 
 
-def recipe_of(plan: Plan, folder: Path) -> Path:
-    """A recipe whose golden collection is the plan's; without an address its server is started by the command."""
+def recipe_of(plan: Plan, folder: Path, **fields: object) -> Path:
+    """A recipe whose golden collection is the plan's; without an address its server is started by the command.
+
+    ``fields`` are laid over it.
+    """
     tasks = plan.tasks.model_dump(exclude_defaults=True)
     place = {"data": "embedded", "tasks": tasks, "evaluation_tasks": {"split": "embedded_unseen"}}
     recipe = {
@@ -84,6 +87,7 @@ def recipe_of(plan: Plan, folder: Path) -> Path:
         "student": "one",
         "reference": "one",
         "arms": {"one": {"data": ["golden_u1"]}},
+        **fields,
     }
     path = folder / "faults.yaml"
     path.write_text(yaml.safe_dump(recipe))
