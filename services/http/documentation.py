@@ -12,6 +12,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import JSONResponse
 
 from shared.errors import RestepError
 
@@ -23,17 +24,22 @@ _NO_ICON: Final = "data:,"
 def documentation() -> APIRouter:
     """The page and what it loads; none of it is in OpenAPI."""
     router = APIRouter(include_in_schema=False)
-    script, styles = (f"{_PATH.removeprefix('/')}/{name}" for name in _FILES)
+    script, styles, openapi = (f"{_PATH.removeprefix('/')}/{name}" for name in (*_FILES, "openapi.json"))
 
     @router.get(_PATH)
     async def page(request: Request) -> Response:
         return get_swagger_ui_html(
-            openapi_url="openapi.json",
+            openapi_url=openapi,
             title=str(request.app.title),
             swagger_js_url=script,
             swagger_css_url=styles,
             swagger_favicon_url=_NO_ICON,
         )
+
+    @router.get(f"{_PATH}/openapi.json")
+    async def document(request: Request) -> JSONResponse:
+        """The same document, and that the service is one level above it, which behind a gateway is not the root."""
+        return JSONResponse({**request.app.openapi(), "servers": [{"url": ".."}]})
 
     @router.get(f"{_PATH}/{{name}}")
     async def file(name: str) -> Response:

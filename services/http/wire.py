@@ -47,13 +47,7 @@ def describe(app: FastAPI, *read_by_hand: type[BaseModel]) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-                servers=[{"url": "."}],  # where the document lies, which behind a gateway is not the root
-            )
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             _, definitions = models_json_schema(
                 [(model, "validation") for model in (*read_by_hand, Problem)], ref_template=_REFERENCE
             )
