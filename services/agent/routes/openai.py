@@ -119,7 +119,7 @@ async def _answer(request: Request, call: _Call, longest: int) -> Response:
     sampling, stops = call.asked.sampling(longest), call.asked.stops()
     if call.asked.stream:
         events = _events(service, call, stream(call.served, call.prompt, sampling, stops))
-        first = await anext(events)  # a refusal still becomes a status
+        first = await unless_left(request, _first(events))  # a refusal still becomes a status
         return StreamingResponse(_after(first, events), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def work() -> Piece:
@@ -159,6 +159,10 @@ async def _events(service: AgentService, call: _Call, pieces: AsyncGenerator[Pie
     finally:
         await pieces.aclose()
     yield b"data: [DONE]\n\n"
+
+
+async def _first(events: AsyncGenerator[bytes]) -> bytes:
+    return await anext(events)
 
 
 async def _after(first: bytes, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from services.agent.app import create_app
 from services.agent.openai_protocol import OpenAiError
+from services.agent.service import AgentService
 from services.agent.settings import AgentSettings
 from tests.support.tiny_model import tiny_tokenizer
+from tests.support.waiting import until
 
 MESSAGES = [{"role": "system", "content": "Act."}, {"role": "user", "content": "This room is called the kitchen."}]
 GREEDY: dict[str, Any] = {"model": "first", "temperature": 0, "max_tokens": 12, "stop_token_ids": []}
@@ -105,6 +108,39 @@ async def test_a_stop_string_cuts_the_text_whole_and_streamed(client: httpx.Asyn
     streamed = [chunk["choices"][0] for chunk in await events(client, "completions", prompt="Act", stop=stop)]
     assert "".join(choice["text"] for choice in streamed) == cut
     assert streamed[-1]["finish_reason"] == "stop"
+
+
+async def test_leaving_before_the_first_piece_of_a_stream_ends_the_work(first: Path) -> None:
+    """It waits for its place in the batch, which another one has."""
+    app = create_app(AgentSettings(checkpoint=str(first), kv_mib=64, max_batch=1))
+    long = {"model": str(first), "prompt": [5, 6], "max_tokens": 1000, "stop_token_ids": []}
+    service: AgentService = app.state.service
+    left = asyncio.Event()
+    messages = iter([{"type": "http.request", "body": orjson.dumps({**long, "stream": True})}])
+
+    async def receive() -> dict[str, Any]:
+        if (message := next(messages, None)) is not None:
+            return message
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nobody is there to read this")
+
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v1/completions", "query_string": b"", "headers": []}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client,
+    ):
+        asking = asyncio.create_task(client.post("/v1/completions", json=long))
+        await until(lambda: service.backend.gauges()["sequences_running"])
+        leaver = asyncio.create_task(app(scope, receive, send))
+        await until(lambda: service.backend.gauges()["requests_waiting"])
+        left.set()
+        await leaver
+        await until(lambda: service.in_flight == 1)
+        assert (await asking).json()["usage"]["completion_tokens"] == 1000
+        assert service.backend.counters()["generated_tokens"] == 1000, "nothing was made for who had gone"
 
 
 async def test_models_names_the_checkpoint(client: httpx.AsyncClient, first: Path) -> None:
