@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from shared.client import EnvironmentClient
 from shared.errors import Problem, RestepError
 from shared.store import TrajectoryStore
 from tests.support.live import live
+from tests.support.model_server import Say, model_server
 from tests.support.server import ROOT
 from tests.support.tiny_model import tiny_checkpoint
 from trainer.checkpoint import open_base
@@ -29,7 +31,8 @@ from trainer.reflect import ReflectConfig
 from trainer.render import Renderer
 from trainer.rollout import EpisodeConfig, SamplingConfig
 from trainer.tasks import TaskSelection, select_tasks
-from trainer.teacher.options import TeacherOptions
+from trainer.teacher.ledger import GOLDEN, Ledger
+from trainer.teacher.options import Budget, TeacherOptions
 from trainer.versions import code_version
 
 
@@ -84,6 +87,18 @@ async def test_an_actor_has_a_student_play(
     with asked.open_store() as store:
         steps = [step for one in store.trajectories("played") for step in one.steps if step.role == "student"]
     assert {step.author.partition("@")[0] for step in steps} == {"tiny"}
+
+
+async def test_actors_share_the_budget_of_a_golden_model(corridor: EnvironmentClient, place: str) -> None:
+    alone, budget = CollectionConfig(concurrency=1), Budget(tokens=5 * 110)
+    async with model_server(lambda _: Say("Thought: On.\nAction: wait")) as model:
+        config = GoldenConfig(player="endpoint", endpoint=model.options(), budget=budget, collection=alone)
+        asked = replace(await order(corridor, Path("nowhere")), store=place, config=config)
+        ended = await asyncio.gather(*(Actor().run(pickle.loads(pickle.dumps(asked))) for _ in range(2)))
+    assert [one.code for one in ended if isinstance(one, Problem)] == ["budget_exhausted"] * 2
+    assert len(model.bodies) in (5, 6), "the other's may be in flight when the budget is spent"
+    with asked.open_store() as store:
+        assert Ledger(store.books(GOLDEN)).spending().tokens == 110 * len(model.bodies)
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
