@@ -17,13 +17,17 @@ from shared.settings import EnvironmentSettings
 from shared.store import TrajectoryStore
 from tests.e2e.faults.conftest import Unbroken
 from tests.support.corridor import CorridorWorld
+from tests.support.corridor_model import corridor_model
 from tests.support.driver import Driver
 from tests.support.live import live
+from tests.support.model_server import model_server
 from tests.support.mortal import Mortal
-from tests.support.proxy import CUTS, EveryCut, Proxy
+from tests.support.proxy import CUTS, EveryCut, Fate, Proxy
 from tests.support.run_plan import Plan, carry_out
 from tests.support.same_run import assert_same_run
+from tests.support.taught import collect_taught
 from tests.support.waiting import until_true
+from trainer.teacher.ledger import TEACHER, Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +53,22 @@ async def test_every_kind_of_request_of_a_collection_is_cut(lessons: Plan, unbro
     assert all(tuple(dealt) == CUTS for dealt in (*of_environment.dealt.values(), *of_agent.dealt.values()))
     with TrajectoryStore(lessons.store) as store:
         assert_same_run(store, expected)
+
+
+async def test_the_questions_of_a_teacher_are_cut(tmp_path: Path) -> None:
+    """Each is asked again, and the books say which were not answered; an answer that arrived is never asked for again."""
+    fates: list[Fate] = [fate for cut in CUTS for fate in (cut, "through")]
+    world = create_app(CorridorWorld(), EnvironmentSettings(expert=True))
+    async with live(world) as server, model_server(corridor_model) as model:
+        await collect_taught(server, model.url, str(tmp_path / "whole.db"))
+        async with Proxy(model.url.removesuffix("/v1"), fates) as proxy:
+            await collect_taught(server, f"{proxy.url}/v1", str(tmp_path / "run.db"))
+    assert proxy.cuts == len(CUTS)
+    with TrajectoryStore(tmp_path / "run.db") as store, TrajectoryStore(tmp_path / "whole.db") as whole:
+        assert_same_run(store, whole)
+        spent, expected = (Ledger(one.books(TEACHER)).spending() for one in (store, whole))
+    unanswered = {"requests": expected.requests + len(CUTS), "unanswered": len(CUTS)}
+    assert spent == expected.model_copy(update=unanswered)
 
 
 async def test_clients_that_stop_in_the_middle(alfworld: Mortal, houses: Plan, unbroken: Unbroken) -> None:
