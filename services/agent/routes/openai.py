@@ -39,7 +39,7 @@ _FAILURES = declared_openai(
 )
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string", "description": "with `stream`: chunks, then [DONE]"}}}}
+    200: {"description": "The answer; with `stream` its chunks as events, then [DONE]", "content": {"text/event-stream": {}}}
 }
 
 

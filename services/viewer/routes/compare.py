@@ -15,11 +15,13 @@ from shared.trajectory import Trajectory
 
 router = APIRouter(tags=["comparison"])
 
-SideText = Annotated[str, Query(description="run:collection:attempt")]
+_SIDE = "run:collection:attempt"
+Left = Annotated[str, Query(description=_SIDE, min_length=1)]
+Right = Annotated[str, Query(description=_SIDE)]
 
 
 @router.get("/compare", response_class=Response, responses={**PAGE, **declared(*EVERYWHERE, *RUN)})
-def compare(request: Request, task: str, left: SideText, right: SideText = "") -> Response:
+def compare(request: Request, task: str, left: Left, right: Right = "") -> Response:
     """Both trajectories, with what they have in common marked; without ``right``, what ``left`` may be compared with."""
     library = library_of(request)
     sides = [Side.parse(side) for side in (left, right) if side]

@@ -1,16 +1,23 @@
-"""Requests made from OpenAPI: the framework of every environment server keeps what it declares, and what does not is found."""
+"""Requests made from OpenAPI: every service keeps what it declares, and one that does not is found."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
 
 from benchmarks.fuzz import Fuzzed, answers, attack, table
+from services.agent.app import create_app as create_agent
+from services.agent.settings import AgentSettings
 from services.envserver.app import create_app
+from services.viewer.app import create_app as create_viewer
+from services.viewer.settings import ViewerSettings
 from shared.settings import EnvironmentSettings
 from tests.support.cellar import Cellar
 from tests.support.live import live
+from tests.support.tiny_model import tiny_checkpoint
 
 
 @pytest.mark.slow
@@ -25,6 +32,16 @@ async def test_an_environment_server_keeps_what_it_declares() -> None:
     assert sum(found.values()) > 200
     assert {200, 204, 404, 405, 422} <= found.keys()
     assert max(found) < 500
+
+
+@pytest.mark.slow
+async def test_the_agent_and_the_viewer_keep_what_they_declare(tmp_path: Path) -> None:
+    checkpoint = str(tiny_checkpoint(tmp_path / "checkpoint", context=48))
+    agent = create_agent(AgentSettings(checkpoint=checkpoint, kv_mib=64))
+    for app in (agent, create_viewer(ViewerSettings(runs=tmp_path / "runs"))):
+        async with live(app) as url:
+            assert await attack(url, seed=1, examples=1) == ""
+            assert max(await answers(url)) < 500
 
 
 async def test_a_server_that_does_not_is_found() -> None:

@@ -131,6 +131,7 @@ async def test_a_report_is_shown_in_an_origin_of_its_own_and_without_scripts(ser
         (f"/runs/{quote(SCRIPT)}", 404),
         (f"/runs/trial/collections/{quote(SCRIPT)}", 404),
         (f"/compare?task={quote(SCRIPT)}&left=trial:reflected/sciworld:0", 404),
+        ("/compare?task=boil/0&left=", 422),
         (f"/login?next={quote('/' + SCRIPT)}", 200),
         (f"/runs/trial/collections/golden/sciworld?type={quote(SCRIPT)}", 200),
     ],
