@@ -96,7 +96,7 @@ def test_a_person_reads_a_run_down_to_a_token(opened: Open, tmp_path: Path, size
         page.get_by_role("link", name="boil/0").first.click()
         error = page.locator(".step.error .words").first
         assert "line-through" in error.evaluate("element => getComputedStyle(element).textDecorationLine")
-        assert page.locator(".strip rect").count() == 5 + 5  # its steps; the first observation, and one of each action
+        expect(page.locator(".strip rect")).to_have_count(5 + 5)  # its steps; the first observation, and one of each action
         assert not clipped(page)
         page.screenshot(path=tmp_path / "episode.png", full_page=True)
         page.get_by_role("link", name="side by side").last.click()
@@ -120,9 +120,9 @@ def test_what_an_agent_wrote_is_shown_and_not_run(opened: Open) -> None:
     with opened() as page:
         page.get_by_role("link", name="<b>wicked").click()
         page.get_by_role("link", name="reflected/sciworld").click()
-        assert page.locator("td", has_text=SCRIPT).count() >= 2
+        expect(page.locator("td", has_text=SCRIPT).nth(1)).to_be_visible()
         page.locator("tbody a").first.click()
-        assert page.locator(".said .words", has_text=SCRIPT).count() == 6
+        expect(page.locator(".said .words", has_text=SCRIPT)).to_have_count(6)
         assert page.locator("main script, main img, main b svg").count() == 0
         assert page.title().startswith(SCRIPT)
         page.locator("summary").first.click()

@@ -132,14 +132,14 @@ def test_a_person_wins_an_episode(server: ServerProcess, opened: Open) -> None:
             expect(page.get_by_role("button", name=choice, exact=True)).to_have_attribute("aria-pressed", "true")
             expect(page.get_by_role("button", name=choice, exact=True)).to_be_focused()
             expect(page.get_by_role("status")).to_contain_text(choice)
-        assert page.locator('[aria-pressed="true"]').count() == len(choices)
+        expect(page.locator('[aria-pressed="true"]')).to_have_count(len(choices))
         press(page, "Buy Now")
         expect(page.get_by_role("heading", name="Reward 1.00")).to_be_focused()
         for part in ("r_type", "r_att", "r_option", "r_price", "The right kind of product.", "Within the limit.", "= 1.00"):
             expect(page.get_by_role("main")).to_contain_text(part)
         found = history(server, session)
         assert found.success
-        assert page.locator("#steps code").all_inner_texts() == [step.action for step in found.steps]
+        expect(page.locator("#steps code")).to_have_text([step.action for step in found.steps])
         log = page.locator("#log").inner_text()
         for call in (f"PUT /v1/sessions/{session} 201", '{"seq":1,"action":"search[', f"GET /v1/sessions/{session}/reward 200"):
             assert call in log
@@ -204,7 +204,7 @@ def test_a_reload_and_a_link_come_back_to_the_session(server: ServerProcess, ope
         shop(page, actions[:3])
         page.reload()
         done(page, 3)
-        assert page.locator('[aria-pressed="true"]').all_inner_texts() == [actions[2].removesuffix("]").partition("[")[2]]
+        expect(page.locator('[aria-pressed="true"]')).to_have_text([actions[2].removesuffix("]").partition("[")[2]])
         shop(page, actions[3:])
         expect(page.get_by_role("heading", name="Reward 1.00")).to_be_visible()
         page.reload()
@@ -350,7 +350,7 @@ def test_steps_of_another_client_are_taken_over(server: ServerProcess, opened: O
         search(page, "tea")
         expect(page.get_by_role("alert")).to_contain_text("another step")
         press(page, "Show where the session is")
-        assert page.locator("#steps code").all_inner_texts() == ["search[lamp]"]
+        expect(page.locator("#steps code")).to_have_text(["search[lamp]"])
 
 
 def test_the_page_reads_observations_as_the_shop_wrote_them(server: ServerProcess, opened: Open) -> None:
