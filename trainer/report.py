@@ -167,7 +167,7 @@ def _by_type(results: Results, environment: str) -> list[dict[str, Any]]:
     return [
         {
             "type": kind,
-            "scores": [f"{100 * one.by_type[kind]['score']:.1f}" if kind in one.by_type else "–" for one in evaluations],
+            "scores": [f"{100 * one.by_type[kind]['score']:z.1f}" if kind in one.by_type else "–" for one in evaluations],
             "tasks": len({result.task_id for result in evaluations[0].results if result.type == kind}),
         }
         for kind in sorted({name for one in evaluations for name in one.by_type})

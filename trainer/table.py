@@ -14,17 +14,17 @@ from trainer.teacher.ledger import Spending
 
 def percent(interval: Interval) -> str:
     """``41.7``: a share or score in points of a hundred."""
-    return f"{100 * interval.mean:.1f}"
+    return f"{100 * interval.mean:z.1f}"
 
 
 def interval_text(interval: Interval) -> str:
     """``[30, 53]`` in points of a hundred."""
-    return f"[{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    return f"[{100 * interval.low:z.0f}, {100 * interval.high:z.0f}]"
 
 
 def signed(interval: Interval) -> str:
     """``+4.2``."""
-    return f"{100 * interval.mean:+.1f}"
+    return f"{100 * interval.mean:+z.1f}"
 
 
 def arms_table(results: Results) -> Table:

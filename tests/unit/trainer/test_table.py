@@ -7,8 +7,9 @@ import io
 from rich.console import Console
 
 from tests.support.outcome import results
+from trainer.bootstrap import Interval
 from trainer.results import Average, Results, TeacherSummary
-from trainer.table import arms_table, headline, teacher_lines
+from trainer.table import arms_table, headline, interval_text, percent, signed, teacher_lines
 from trainer.teacher.ledger import Spending
 
 
@@ -29,6 +30,11 @@ def test_an_interval_across_zero_is_no_claim() -> None:
     wide = Average(score=arm.average.score, difference=arm.average.difference.model_copy(update={"low": -0.1}))
     doubtful = found.model_copy(update={"arms": {**found.arms, "step": arm.model_copy(update={"average": wide})}})
     assert "not distinguishable" in headline(doubtful)
+
+
+def test_rounding_leaves_no_negative_zero() -> None:
+    almost = Interval(mean=-0.0004, low=-0.004, high=-0.0, n=9, level=0.95)
+    assert (percent(almost), interval_text(almost), signed(almost)) == ("0.0", "[0, 0]", "+0.0")
 
 
 def test_one_trained_arm_is_compared_with_nothing() -> None:
